@@ -1,0 +1,1 @@
+"""The service: HTTP, command line, and the composition of `models` and `indexer`."""

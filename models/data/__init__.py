@@ -1,0 +1,1 @@
+"""Readers, drawn products and composed scenes for training, evaluation and the demo."""

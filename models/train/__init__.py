@@ -1,0 +1,1 @@
+"""Training: nothing in serving imports it."""
