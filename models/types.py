@@ -66,8 +66,11 @@ class Detector(Protocol):
         """Name and version of the bundle, for people and logs."""
         ...
 
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """One `Detections` per image, in the same order; boxes in pixels of that image."""
+    def detect(self, images: Sequence[Image], min_score: float | None = None) -> list[Detections]:
+        """One `Detections` per image, in the same order; boxes in pixels of that image.
+
+        `min_score` in (0,1) is the lowest score to return; None = the network's own threshold.
+        """
         ...
 
 
