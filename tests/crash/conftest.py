@@ -1,0 +1,5 @@
+"""The catalog of the tests of indexer."""
+
+from tests.indexer.conftest import blobs, catalog, engine
+
+__all__ = ["blobs", "catalog", "engine"]
