@@ -37,5 +37,10 @@ def log_config(level: str) -> dict[str, Any]:
         "formatters": {"json": {"()": JsonFormatter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"level": level.upper(), "handlers": ["stderr"]},
-        "loggers": {"uvicorn.access": {"handlers": [], "propagate": False}},
+        "loggers": {
+            "uvicorn.access": {"handlers": [], "propagate": False},
+            # Each says several times at every start what nobody asked.
+            "alembic": {"level": "WARNING"},
+            "faiss.loader": {"level": "WARNING"},
+        },
     }

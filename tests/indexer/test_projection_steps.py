@@ -138,6 +138,47 @@ def test_searches_go_on_during_a_rebuild(log: FakeLog) -> None:
     assert projection.verify().ok
 
 
+def test_a_rebuild_never_goes_back(log: FakeLog) -> None:
+    """What another thread applies while the new index catches up is in the new index too."""
+    entered, release = threading.Event(), threading.Event()
+
+    class Slow(BruteForceIndex):
+        slow = False
+
+        def put(self, ids: Ids, vectors: Vectors) -> None:
+            super().put(ids, vectors)
+            if self.slow and 2 in ids:
+                entered.set()
+                release.wait(20)
+
+    fill(log, 1)
+    projection = project(log, new_index=lambda: Slow(DIM))
+    projection.start()
+    Slow.slow = True
+    # after the new index has read all vectors, so that it finds view 2 in the log
+    log.meanwhile = [lambda: None, lambda: None, lambda: None, lambda: log.put(2, vector(2))]
+    rebuilding = threading.Thread(target=projection.rebuild)
+    rebuilding.start()
+    assert entered.wait(10)
+    Slow.slow = False
+    log.put(3, vector(3))
+    assert projection.catch_up(at_least=3) == 3
+    release.set()
+    rebuilding.join()
+    assert projection.revision == 3
+    assert len(projection) == 3
+
+
+def test_a_put_without_a_vector_is_a_drop(log: FakeLog) -> None:
+    projection = project(log)
+    fill(log, 2)
+    projection.catch_up()
+    gone = log.rows[SPACE].pop(1)
+    log.put(1, gone, space="another")
+    projection.catch_up()
+    assert projection.search(vector(1)[None], 2)[0].tolist() == [[2, -1]]
+
+
 def test_what_changes_during_a_comparison_is_no_difference(log: FakeLog) -> None:
     projection = project(log)
     fill(log, 6)

@@ -280,7 +280,7 @@ def test_searches_beside_a_writer_see_all_of_a_put_or_nothing(
     new_index: NewIndex, rng: np.random.Generator
 ) -> None:
     """The writer moves all rows to one of two places; a search must never see both."""
-    places, count = unit_rows(rng, 2, DIM), 40
+    places, count = unit_rows(rng, 2, DIM), 500
     ids = np.arange(count)
     index = new_index()
     index.put(ids, np.repeat(places[:1], count, axis=0))
@@ -290,15 +290,14 @@ def test_searches_beside_a_writer_see_all_of_a_put_or_nothing(
         while not done.is_set():
             found, scores = index.search(places[:1], count)
             near = scores[0][found[0] >= 0]
-            if len(near) not in (0, count) or (len(near) and np.ptp(near) > 0.3):
+            # never dropped in this test: a gap between remove and add would show as well
+            if len(near) != count or np.ptp(near) > 0.3:
                 mixed.append((found, scores))
 
-    readers = [threading.Thread(target=look) for _ in range(2)]
+    readers = [threading.Thread(target=look) for _ in range(3)]
     for reader in readers:
         reader.start()
     for step in range(60):
-        if step % 5 == 4:
-            index.drop(ids)
         index.put(ids, np.repeat(places[step % 2][None], count, axis=0))
     done.set()
     for reader in readers:

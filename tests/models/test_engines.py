@@ -4,6 +4,8 @@ Stated tolerances, as a share of the largest output value: 2e-3 between OpenVINO
 (the graph's weights are stored in half precision), 4e-2 for bf16 (8 bits of mantissa).
 """
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,6 +144,20 @@ def test_damaged_graph_is_a_bundle_error(tmp_path: Path) -> None:
         create_engine(bundle, "cpu", "fp32")
     with pytest.raises(BundleError, match="expected a safetensors file"):
         create_engine(bundle, "torch-cpu")
+
+
+def test_engine_survives_its_files_being_overwritten(
+    tiny: dict[str, Bundle], tmp_path: Path
+) -> None:
+    """Replacing a bundle in place must not end a process that serves from it."""
+    shutil.copytree(tiny["embedder"].path, tmp_path / "b")
+    bundle = load_bundle(tmp_path / "b")
+    engine = create_engine(bundle, "cpu", "fp32")
+    before = engine.run(pixels(bundle, 2))
+    for name in bundle.manifest.files:
+        os.truncate(bundle.path / name, 0)
+    np.testing.assert_array_equal(engine.run(pixels(bundle, 2)), before)
+    assert engine.run(pixels(bundle, 5))[0].shape == (5, 16)
 
 
 def test_graph_of_another_input_size_is_a_bundle_error(tiny: dict[str, Bundle]) -> None:
