@@ -131,7 +131,7 @@ class DecisionSettings(Group):
     )
     view_weight: float = Field(
         default=0.7,
-        ge=0,
+        ge=0.5,
         le=1,
         description="Weight of a product's best view; the rest goes to its second best.",
     )

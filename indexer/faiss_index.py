@@ -36,8 +36,7 @@ COPY_ROWS = 65_536
 SMALL_SEARCH = 5_000_000
 """Queries times rows below which one thread is faster than waking the others."""
 
-Mirror = Callable[[Any], Any]
-"""From the index in main memory to the copy that searches use (on a GPU)."""
+Mirror = Callable[[Any], Any]  # from the index in main memory to the copy that searches use
 
 
 class FaissIndex:
@@ -90,11 +89,10 @@ class FaissIndex:
 
     def drop(self, ids: Ids) -> None:
         """Remove ids [N]; unknown ids are ignored."""
-        if not len(checked_ids(ids)) or not len(self):
-            return
-        with self._lock.write():
-            self._stored.remove_ids(ids)
-        self._refresh()
+        if len(checked_ids(ids)):
+            with self._lock.write():
+                self._stored.remove_ids(ids)
+            self._refresh()
 
     def search(self, queries: Vectors, k: int) -> tuple[Ids, Scores]:
         """Return the k best per query: ids [Q, k] (-1 = none), scores [Q, k] (-inf), descending."""
