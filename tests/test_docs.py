@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app import catalog_schemas, schemas
 from tests import reference
 
 ROOT = Path(__file__).parent.parent
@@ -45,3 +46,20 @@ def test_make_targets_that_are_named_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"`make ([\w-]+)", page.read_text()):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_answers_in_the_readme_have_every_field_of_the_real_ones() -> None:
+    blocks = re.findall(
+        r"<!-- answer: (\w+) -->\n```json\n(.*?)```", PAGES[0].read_text(), re.DOTALL
+    )
+    assert {kind for kind, _ in blocks} == {"DetectAnswer", "EnrollAnswer"}
+    for kind, text in blocks:
+        model = getattr(schemas, kind, None) or getattr(catalog_schemas, kind)
+        answer = model.model_validate_json(text)
+        assert answer.model_fields_set == set(model.model_fields)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_pages_are_for_everyone(page: Path) -> None:
+    here = str(ROOT.parent)
+    assert here == "/" or f"{here}/" not in page.read_text()

@@ -20,7 +20,7 @@ from app.settings import variable
 if TYPE_CHECKING:
     from app.services import Services
 
-app = typer.Typer(no_args_is_help=True, help="The vector index.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The vector index.")
 
 SHOWN = 20
 """Most ids of one kind that are printed."""

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from models import boxes as box_ops
-from models.data import sprites
+from models.data import dressing, sprites
 from models.data.backgrounds import background
 from models.data.board import Board
 from models.data.cutouts import CutOut
@@ -134,7 +134,7 @@ def _plan(
 def _sprite(rng: Generator, library: Library, piece: CutOut, side: float, style: Style) -> Sprite:
     if piece.solid and rng.random() < style.printed:
         other = library.draw(rng)
-        piece = sprites.repack(rng, piece, other if other.solid else None)
+        piece = dressing.repack(rng, piece, other if other.solid else None)
     if rng.random() < style.blobs:
         texture = piece.pixels[..., :3]
         if library.surfaces and rng.random() < 0.6:
@@ -144,9 +144,9 @@ def _sprite(rng: Generator, library: Library, piece: CutOut, side: float, style:
         sprite = sprites.box(rng, piece, side, style.pose)
     else:
         sprite = sprites.lay(rng, piece, side, style.pose)
-    sprite = sprites.shade(rng, sprite)
+    sprite = dressing.shade(rng, sprite)
     if rng.random() < style.bags:
-        sprite = sprites.bag(rng, sprite)
+        sprite = dressing.bag(rng, sprite)
     return sprite
 
 

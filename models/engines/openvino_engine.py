@@ -58,6 +58,8 @@ class OpenVinoEngine:
 
     def _compile(self, path: Path, precision: str, threads: int) -> Any:
         core = openvino.Core()
+        # A mapped file that somebody overwrites in place would end the whole process.
+        core.set_property({"ENABLE_MMAP": False})
         options: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": _HINTS[precision],

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.data import sprites
+from models.data import dressing, sprites
 from models.data.sprites import Pose
 from tests.models.scenery import disc, pack
 
@@ -42,7 +42,7 @@ def test_a_box_shows_front_and_side():
 
 def test_film_makes_an_object_larger_and_is_faint():
     sprite = disc(60).pixels
-    wrapped = sprites.bag(_rng(1), sprite)
+    wrapped = dressing.bag(_rng(1), sprite)
 
     assert (wrapped[..., 3] > 12).sum() > (sprite[..., 3] > 12).sum()
     assert ((wrapped[..., 3] > 12) & (wrapped[..., 3] < 200)).any()
@@ -53,8 +53,8 @@ def test_film_makes_an_object_larger_and_is_faint():
 def test_repacking_keeps_the_print_and_adds_plain_cardboard(seed):
     piece, other = pack(item="mine"), pack(item="other")
 
-    front = sprites.repack(_rng(seed), piece, None)
-    double = sprites.repack(_rng(seed), piece, other)
+    front = dressing.repack(_rng(seed), piece, None)
+    double = dressing.repack(_rng(seed), piece, other)
 
     assert front.solid
     assert front.item == double.item == "mine"
@@ -79,7 +79,7 @@ def test_shading_changes_colours_only():
     sprite = disc().pixels
     before = sprite.copy()
 
-    shaded = sprites.shade(_rng(), sprite)
+    shaded = dressing.shade(_rng(), sprite)
 
     np.testing.assert_array_equal(sprite, before)
     np.testing.assert_array_equal(shaded[..., 3], sprite[..., 3])
