@@ -14,7 +14,7 @@ from app.catalog_schemas import (
 from app.drawing import Drawn, readable
 from app.money import format_price
 from app.receipt import Receipt
-from app.recognizer import BasketLine, Item, RankedProduct, Recognition
+from app.recognition import BasketLine, Item, RankedProduct, Recognition
 from app.schemas import (
     BasketEntry,
     DetectAnswer,

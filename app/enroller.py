@@ -2,10 +2,10 @@
 
 1. Decode and check every photo; a photo that cannot be used refuses the whole enrolment, and all
    such photos are named at once. One that is merely poor is left out, unless all are.
-2. Leave out photos that are already views of this product.
-3. Embed the crops in one batch and look for other products that they resemble.
-4. One transaction: product, views, vectors, change log.
-5. Bring the index of this process up to that revision.
+2. Embed the crops in one batch and look for other products that they resemble.
+3. One transaction: product, views, vectors, change log; a crop that is a view of this product
+   already is not stored again.
+4. Bring the index of this process up to that revision.
 
 A known product takes the given name and price. Vectors are made from the crops as stored, so
 that re-embedding gives the same ones again.
@@ -14,7 +14,7 @@ that re-embedding gives the same ones again.
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +25,7 @@ from app.photos import PhotoReader, Prepared
 from app.ports import EnrolCatalog, Search
 from app.receipt import EnrolledPhoto, LookAlike, Receipt, Status
 from app.settings import Settings
-from indexer.errors import AlreadyAnswered, IndexerError, ProductNotFound
+from indexer.errors import AlreadyAnswered, IndexerError
 from indexer.records import Enrolled, Idempotency, NewView, ProductInput
 from models.types import Detector, Embedder, Vectors
 
@@ -85,23 +85,34 @@ class Enroller:
             once = Idempotency(idempotency_key, digest)
             answer = self._catalog.idempotent_answer(once.key, once.request_hash)
             if answer is not None:
-                return Receipt.from_json(answer)
+                return self._followed(Receipt.from_json(answer))
         prepared = self._prepare(photos, boxes)
-        plan = _Plan(prepared, self._known(product.sku))
-        vectors = self._embedder.embed([images.decode_crop(p.crop) for p in plan.fresh])
+        return self._followed(self._store(product, prepared, on_confusable, once, source))
+
+    def _store(
+        self,
+        product: ProductInput,
+        prepared: Sequence[Prepared],
+        on_confusable: OnConfusable,
+        once: Idempotency | None,
+        source: str,
+    ) -> Receipt:
+        """Embed and compare the good photos, and store them in one transaction."""
+        usable = [p for p in prepared if not p.complaints]
+        vectors = self._embedder.embed([images.decode_crop(p.crop) for p in usable])
         look_alikes = self._look_alikes(vectors, product.sku)
         if look_alikes and on_confusable == "reject":
             raise _confusable(look_alikes)
 
         def receipt(enrolled: Enrolled) -> Receipt:
-            shown = plan.photos(enrolled.view_ids)
+            shown = _photos(prepared, enrolled)
             stored = (enrolled.product, enrolled.created)
             return Receipt(*stored, shown, look_alikes, enrolled.revision)
 
         try:
             enrolled = self._catalog.enroll(
                 product,
-                [NewView(p.crop, p.box, p.quality.to_json(), source) for p in plan.fresh],
+                [NewView(p.crop, p.box, p.quality.to_json(), source) for p in usable],
                 self._embedder.space,
                 vectors,
                 idempotency=once,
@@ -109,7 +120,6 @@ class Enroller:
             )
         except AlreadyAnswered as exc:  # the same request was faster on another thread or server
             return Receipt.from_json(exc.answer)
-        self._follow(enrolled.revision)
         return receipt(enrolled)
 
     def _check_counts(
@@ -146,13 +156,6 @@ class Enroller:
             raise failures[0]
         return prepared
 
-    def _known(self, sku: str) -> Mapping[str, int]:
-        """Crop hash -> view id of the product's views; empty for a new product."""
-        try:
-            return {view.crop_sha256: view.id for view in self._catalog.views(sku)}
-        except ProductNotFound:
-            return {}
-
     def _look_alikes(self, vectors: Vectors, sku: str) -> tuple[LookAlike, ...]:
         """Other products with a view near to one of `vectors` `[N,D]`, most similar first."""
         if not len(vectors):
@@ -174,36 +177,30 @@ class Enroller:
         ranked = sorted(best.values(), key=lambda found: -found.similarity)
         return tuple(ranked[:_MOST_LOOK_ALIKES])
 
-    def _follow(self, revision: int) -> None:
+    def _followed(self, receipt: Receipt) -> Receipt:
         """Catch up; a failure is only logged, since the product is stored and the tail retries."""
         try:
-            self._search.catch_up(revision)
+            self._search.catch_up(receipt.revision)
         except IndexerError:
-            log.warning("the index did not reach revision %d at once", revision, exc_info=True)
+            log.warning(
+                "the index did not reach revision %d at once", receipt.revision, exc_info=True
+            )
+        return receipt
 
 
-class _Plan:
-    """Which photos become views, and what the receipt says about the others."""
-
-    def __init__(self, prepared: Sequence[Prepared], known: Mapping[str, int]) -> None:
-        self._prepared = prepared
-        self._known = known
-        usable = [p for p in prepared if not p.complaints and p.sha256 not in known]
-        self.fresh = list({p.sha256: p for p in usable}.values())
-
-    def photos(self, view_ids: Sequence[int]) -> tuple[EnrolledPhoto, ...]:
-        """One entry per photo, given the ids of the `fresh` ones."""
-        ids = dict(self._known)
-        added = dict(zip((p.sha256 for p in self.fresh), view_ids, strict=True))
-        entries = []
-        for photo in self._prepared:
-            status: Status = "refused" if photo.complaints else "duplicate"
-            if not photo.complaints and photo.sha256 not in ids:
-                status, ids[photo.sha256] = "added", added[photo.sha256]
-            view_id = None if photo.complaints else ids[photo.sha256]
-            quality = photo.quality.to_json()
-            entries.append(EnrolledPhoto(view_id, photo.box, quality, status, photo.complaints))
-        return tuple(entries)
+def _photos(prepared: Sequence[Prepared], enrolled: Enrolled) -> tuple[EnrolledPhoto, ...]:
+    """What became of each photo; those without complaints were enrolled, in their order."""
+    stored = iter(zip(enrolled.view_ids, enrolled.added, strict=True))
+    entries = []
+    for photo in prepared:
+        status: Status = "refused"
+        view_id = None
+        if not photo.complaints:
+            view_id, added = next(stored)
+            status = "added" if added else "duplicate"
+        quality = photo.quality.to_json()
+        entries.append(EnrolledPhoto(view_id, photo.box, quality, status, photo.complaints))
+    return tuple(entries)
 
 
 def _poor(index: int, photo: Prepared) -> PoorPhoto:

@@ -1,4 +1,4 @@
-"""What nobody waits for: orphaned crops, old answers and snapshots, in a thread of its own."""
+"""What nobody waits for: removing orphaned crops and old answers, in a thread of its own."""
 
 import logging
 import threading

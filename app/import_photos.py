@@ -38,10 +38,13 @@ class FolderPhotos:
             there = False
         if not there:
             raise missing(name)
-        size = path.stat().st_size
-        if size > self._limits.max_upload_bytes:
-            raise UploadTooLarge(self._limits.max_upload_bytes, size, name)
-        return path.read_bytes()
+        try:
+            size = path.stat().st_size
+            if size > self._limits.max_upload_bytes:
+                raise UploadTooLarge(self._limits.max_upload_bytes, size, name)
+            return path.read_bytes()
+        except OSError as exc:  # of this row alone: the others go on
+            raise InvalidInput(f"images: cannot read {name[:100]!r}: {exc.strerror}") from exc
 
 
 class UploadedPhotos:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.records import Enrolled, Idempotency, NewView, ProductInput, ResolvedView, View
+from indexer.records import Enrolled, Idempotency, NewView, ProductInput, ResolvedView
 from models.types import Vectors
 
 
@@ -53,8 +53,4 @@ class EnrolCatalog(Resolver, Protocol):
 
     def idempotent_answer(self, key: str, request_hash: str) -> dict[str, Any] | None:
         """The answer that was stored with this key, or None."""
-        ...
-
-    def views(self, sku: str) -> list[View]:
-        """The views of a product, or ProductNotFound."""
         ...

@@ -37,16 +37,21 @@ class Readiness:
         self._space = space
         self._max_lag = max_lag
         self._counted: int | None = None
+        self._embedded: int | None = None
         self.warm = False
 
     def checks(self) -> list[Check]:
         """All conditions, always the same ones in the same order."""
+        database = self._ask("database", self._reachable)
+        questions = {"schema": self._current, "index": self._following, "space": self._same_space}
+        if database.ok:
+            others = [self._ask(name, question) for name, question in questions.items()]
+        else:  # each would wait for a connection again, longer than most probes do
+            others = [Check(name, False, "the database does not answer") for name in questions]
         return [
             Check("networks", self.warm, "warm" if self.warm else "not started"),
-            self._ask("database", self._reachable),
-            self._ask("schema", self._current),
-            self._ask("index", self._following),
-            self._ask("space", self._same_space),
+            database,
+            *others,
         ]
 
     def _ask(self, name: str, question: Callable[[], tuple[bool, str]]) -> Check:
@@ -80,7 +85,11 @@ class Readiness:
 
     def _same_space(self) -> tuple[bool, str]:
         """Every view has a vector of this embedder."""
-        if self._catalog.views_without_embedding(self._space, limit=1):
-            lacking = f"views without a vector in space {self._space}"
-            return False, f"{lacking}; run: tillsight index reembed"
+        head = self._catalog.head()
+        # Searching for one that has none also reads a whole table.
+        if head != self._embedded:
+            if self._catalog.views_without_embedding(self._space, limit=1):
+                lacking = f"views without a vector in space {self._space}"
+                return False, f"{lacking}; run: tillsight index reembed"
+            self._embedded = head
         return True, self._space

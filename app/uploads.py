@@ -59,7 +59,7 @@ async def read_image(request: Request, limits: LimitSettings) -> bytes:
     kind = content_type(request)
     if kind == MULTIPART:
         form = await read_form(request, limits, files={"image": 1}, fields=())
-        return images_of(form, "image", limits, 1, 1)[0]
+        return images_of(form, "image", limits, 1)[0]
     if kind not in IMAGE_TYPES:
         raise UnsupportedMedia(
             f"expected {MULTIPART} with a field `image`, or the image as the body with content "
@@ -106,14 +106,20 @@ async def read_form(
         await data.close()
 
 
-def images_of(form: Form, name: str, limits: LimitSettings, low: int, high: int) -> list[bytes]:
+def images_of(form: Form, name: str, limits: LimitSettings, high: int) -> list[bytes]:
     """The bytes of every image of a field, in order; each within the limit of one image."""
-    parts = form.files[name]
-    if not low <= len(parts) <= high:
-        raise WrongCount(name, len(parts), low, high)
+    parts = parts_of(form, name, high)
     for index, part in enumerate(parts):
         check_image(part, f"{name}[{index}]", limits)
     return [part.data for part in parts]
+
+
+def parts_of(form: Form, name: str, high: int) -> Sequence[Part]:
+    """The 1 to `high` files of a field, not looked at yet."""
+    parts = form.files[name]
+    if not 1 <= len(parts) <= high:
+        raise WrongCount(name, len(parts), 1, high)
+    return parts
 
 
 def check_image(part: Part, location: str, limits: LimitSettings) -> None:

@@ -93,6 +93,8 @@ class BlobStore:
             crop = self.path(sha256).read_bytes()
         except FileNotFoundError as error:
             raise CropUnreadable(sha256, "the file is missing") from error
+        except OSError as error:
+            raise CropUnreadable(sha256, error.strerror or str(error)) from error
         actual = hashlib.sha256(crop).hexdigest()
         if actual != sha256:
             raise CropUnreadable(sha256, f"the file holds bytes with the sha256 {actual}")

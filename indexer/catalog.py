@@ -73,6 +73,7 @@ class Catalog(CatalogReads, CatalogVectors):
         """Store a product and its views, or add views to a product; all of it or nothing.
 
         A product that exists takes the given name and price and is sold again if it was retired.
+        A crop that is a view of it already is not stored again.
 
         Args:
             vectors: float32 `[N,D]`, rows of norm 1, one per view.

@@ -51,13 +51,25 @@ def enroll(
     vectors: Vectors,
 ) -> Enrolled:
     """Write product, views, crops and vectors (float32 `[N,D]`, already checked)."""
+    connection = writer.connection
     stored, created = _upsert(writer, product)
     crops.publish()
-    view_ids = _insert_views(writer.connection, stored.id, views, crops.sha256)
-    insert_vectors(writer.connection, space, view_ids, vectors)
-    writer.log(view_ids, "put")
-    found = find_product(writer.connection, product.sku)
-    return Enrolled(found, created, tuple(view_ids), writer.revision)
+    ids = _views_by_crop(connection, stored.id, crops.sha256)
+    # Equal crops of a product are one view, decided here, where nobody else writes.
+    first = {sha256: row for row, sha256 in reversed(list(enumerate(crops.sha256)))}
+    fresh = sorted(row for sha256, row in first.items() if sha256 not in ids)
+    names = [crops.sha256[row] for row in fresh]
+    new_ids = _insert_views(connection, stored.id, [views[row] for row in fresh], names)
+    insert_vectors(connection, space, new_ids, [vectors[row] for row in fresh])
+    writer.log(new_ids, "put")
+    ids |= dict(zip(names, new_ids, strict=True))
+    return Enrolled(
+        product=find_product(connection, product.sku),
+        created=created,
+        view_ids=tuple(ids[sha256] for sha256 in crops.sha256),
+        added=tuple(row in fresh for row in range(len(views))),
+        revision=writer.revision,
+    )
 
 
 def update_product(writer: Writer, before: Product, changes: Mapping[str, Any]) -> None:
@@ -162,6 +174,17 @@ def _insert_product(connection: Connection, product: ProductInput) -> None:
         "updated_at": now,
     }
     connection.execute(insert(ProductRow), [row])
+
+
+def _views_by_crop(
+    connection: Connection, product_id: int, crops: Collection[str]
+) -> dict[str, int]:
+    """Crop -> id of the product's oldest view with it, for those that have one."""
+    statement = select(ViewRow.crop_sha256, ViewRow.id).where(
+        ViewRow.product_id == product_id, ViewRow.crop_sha256.in_(crops)
+    )
+    rows = connection.execute(statement.order_by(ViewRow.id.desc()))
+    return {row.crop_sha256: row.id for row in rows}
 
 
 def _insert_views(

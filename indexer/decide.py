@@ -46,7 +46,8 @@ class Decision:
         product_id: The best product; None if the outcome is unknown.
         similarity: Score of the best product, in [-1, 1]; 0 if nothing was near.
         confidence: Chance in [0, 1] that the best product is the right one.
-        margin: Score of the best product above that of the second; above 0 if there is none.
+        margin: Score of the best product above that of the second, or above the most that a
+            second can have if none was near.
         candidates: Best first, the best product included, also when the outcome is unknown.
     """
 
@@ -115,6 +116,7 @@ def decide(
     top_k: int = DEFAULT_TOP_K,
     *,
     view_weight: float = DEFAULT_VIEW_WEIGHT,
+    truncated: bool = False,
 ) -> Decision:
     """Decide about one object from its nearest views, in any order.
 
@@ -122,7 +124,8 @@ def decide(
     `view_weight * best + (1 - view_weight) * second best`, so one bad view (a wrong photo
     enrolled, a lucky background) does not reach the score of two good ones. If the second view
     is not among the neighbours it is taken to be as near as the farthest neighbour, which it
-    cannot exceed.
+    cannot exceed. So is another product if there is none among them and they are `truncated`:
+    farther views exist. The many views of one product must not hide its twin.
     """
     if top_k < 1 or not 0.0 <= view_weight <= 1.0:
         raise ValueError(
@@ -132,22 +135,20 @@ def decide(
     if not ranked:
         return Decision("unknown", None, 0.0, 0.0, 0.0, ())
     best_id, best_score = ranked[0]
-    second_score = ranked[1][1] if len(ranked) > 1 else min(0.0, best_score)
-    margin = best_score - second_score
+    if len(ranked) > 1:
+        margin = best_score - ranked[1][1]
+    else:
+        unseen = min(near.similarity for near in neighbours) if truncated else 0.0
+        margin = max(0.0, best_score - unseen)
     outcome, confidence = policy.judge(best_score, margin)
     others = [
         Candidate(product_id, score, policy.judge(score, score - best_score)[1])
         for product_id, score in ranked[1:]
     ]
     best = Candidate(best_id, best_score, confidence)
-    return Decision(
-        outcome=outcome,
-        product_id=None if outcome == "unknown" else best_id,
-        similarity=best_score,
-        confidence=confidence,
-        margin=margin,
-        candidates=(best, *_sharing(others, 1.0 - confidence))[:top_k],
-    )
+    candidates = (best, *_sharing(others, 1.0 - confidence))[:top_k]
+    named = None if outcome == "unknown" else best_id
+    return Decision(outcome, named, best_score, confidence, margin, candidates)
 
 
 def _rank(neighbours: Sequence[Neighbour], view_weight: float) -> list[tuple[int, float]]:

@@ -121,9 +121,8 @@ class FaissIndex:
 
     def describe(self) -> Mapping[str, str | int]:
         """Return the kind, the row count, the dimension, and the cells if there are any."""
-        cells = {}
-        if _is_coded(self._stored):
-            cells = {"cells": int(self._stored.nlist), "probes": int(self._stored.nprobe)}
+        held = self._stored
+        cells = {"cells": int(held.nlist), "probes": int(held.nprobe)} if _is_coded(held) else {}
         kind = "inverted lists, 8 bits" if cells else "exact"
         where = "gpu" if self._mirror else "cpu"
         return {"kind": kind, "device": where, "rows": len(self), "dim": self.dim, **cells}

@@ -7,7 +7,6 @@ because a change only says which view to look at again (see indexer.replay).
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +16,13 @@ import numpy as np
 from indexer.changelog import ChangeLog
 from indexer.errors import IndexBehind, IndexerError
 from indexer.replay import fill, replay, replayed
-from indexer.snapshots import load_newest, write_snapshot
+from indexer.snapshots import load_newest, remove_after, write_snapshot
 from indexer.tail import LONGEST_WAIT_S, Tail
 from indexer.vectors import Ids, Scores, VectorIndex, Vectors
 from indexer.verify import CountCheck, Verification, check_count, sample_ids, spot_check, verify
 
 BATCH = 1000
 """Changes, or vectors, read from the catalog at a time."""
-RETRY_S = 0.02
 START_SAMPLE = 256
 
 log = logging.getLogger(__name__)
@@ -128,21 +126,22 @@ class Projection:
     def catch_up(self, at_least: int | None = None, timeout_s: float | None = None) -> int:
         """Apply the changes since the last time; return the revision reached.
 
-        With `at_least`, wait until the index has that revision, or raise IndexBehind. Without,
-        a single pass; if another thread is writing all that time, it is that thread's pass.
+        With `at_least`, raise IndexBehind unless the index then has that revision: at once if
+        the catalog itself has not got it, since waiting would only hold up a thread. If another
+        thread is writing the index all that time, it is that thread's pass.
         """
-        deadline = time.monotonic() + (self._timeout_s if timeout_s is None else timeout_s)
-        while at_least is None or self.revision < at_least:
-            if self._writing.acquire(timeout=max(0.0, deadline - time.monotonic())):
-                try:
-                    self._apply_new()
-                finally:
-                    self._writing.release()
-            if at_least is None or self.revision >= at_least:
-                break
-            if time.monotonic() >= deadline:
+        if at_least is not None:
+            if self.revision >= at_least:
+                return self.revision
+            if self._catalog.head() < at_least:
                 raise IndexBehind(at_least, self.revision)
-            time.sleep(RETRY_S)
+        if self._writing.acquire(timeout=self._timeout_s if timeout_s is None else timeout_s):
+            try:
+                self._apply_new()
+            finally:
+                self._writing.release()
+        if at_least is not None and self.revision < at_least:
+            raise IndexBehind(at_least, self.revision)
         return self.revision
 
     def rebuild(self) -> int:
@@ -200,6 +199,8 @@ class Projection:
         head = self._catalog.head()
         if head < self.revision:
             log.warning("the catalog went back from %d to %d: rebuilding", self.revision, head)
+            if self._snapshots:
+                remove_after(self._snapshots, self.space, head)
             self.rebuild()
         elif head > self.revision:
             self.catch_up()

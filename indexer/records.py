@@ -38,7 +38,7 @@ class ProductInput:
     attributes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        check_text("sku", self.sku, MAX_SKU)
+        _check_sku(self.sku)
         for name in ("name", "price_minor", "barcode", "category", "attributes"):
             check_field(name, getattr(self, name))
 
@@ -112,13 +112,15 @@ class Enrolled:
 
     Attributes:
         created: False if the product was there before.
-        view_ids: One per new view, in the order given.
+        view_ids: One per given view, in the order given.
+        added: Whether each is new; else the product has had a view with this crop.
         revision: An index at this revision knows all of it.
     """
 
     product: Product
     created: bool
     view_ids: tuple[int, ...]
+    added: tuple[bool, ...]
     revision: int
 
 
@@ -198,6 +200,13 @@ def check_field(name: str, value: object) -> None:
             raise BadProduct(name, "true or false", value)
     else:
         raise BadProduct(name, "a field that can be changed", value)
+
+
+def _check_sku(value: str) -> None:
+    """A SKU also becomes a part of addresses (`.../SKU/views/7`), where some parts mean more."""
+    check_text("sku", value, MAX_SKU)
+    if not {".", "..", "views"}.isdisjoint(value.split("/")):
+        raise BadProduct("sku", "a text without the parts '.', '..' or 'views' in a path", value)
 
 
 def _check_attributes(value: object) -> None:

@@ -72,19 +72,31 @@ def load_newest(
 
     What cannot be used is skipped with a line in the log. Returns the index and its revision.
     """
+    remove_after(root, space, newest_revision)
     for revision, folder in reversed(_snapshots(root, space)):
         if revision > newest_revision:
-            log.warning(
-                "ignoring snapshot %s: the catalog is at revision %d, so it is of another catalog",
-                folder.name,
-                newest_revision,
-            )
             continue
         try:
             return _load(folder, space, revision, new_index()), revision
         except (SnapshotInvalid, OSError) as error:
             log.warning("ignoring snapshot %s: %s", folder.name, error)
     return None
+
+
+def remove_after(root: Path, space: str, revision: int) -> None:
+    """Remove the snapshots of a space after the catalog's newest revision.
+
+    They are of another catalog, or of a past that a restored backup has undone. They would push
+    out those of the present one, and be taken for them when it reaches their revision.
+    """
+    for later, folder in _snapshots(root, space):
+        if later > revision:
+            log.warning(
+                "removing snapshot %s: the catalog is at revision %d, so it is of another catalog",
+                folder.name,
+                revision,
+            )
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _load(folder: Path, space: str, revision: int, index: VectorIndex) -> VectorIndex:

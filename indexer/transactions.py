@@ -24,6 +24,7 @@ from indexer.errors import DatabaseUnavailable, StorageFull
 from indexer.tables import ChangeRow, HeadRow
 
 _DISK_FULL_POSTGRES = "53100"
+_SCHEMA_GONE_POSTGRES = ("42P01", "42703")  # undefined table, undefined column
 _DISK_FULL_SQLITE = "SQLITE_FULL"
 
 
@@ -87,9 +88,11 @@ def translated() -> Iterator[None]:
     """Errors of the driver as errors of this package; mistakes in statements pass unchanged."""
     try:
         yield
-    except (IntegrityError, ProgrammingError, DataError):
-        raise
     except DBAPIError as error:
+        mistake = isinstance(error, IntegrityError | ProgrammingError | DataError)
+        # SQLite calls a missing table operational; PostgreSQL calls it a wrong statement.
+        if mistake and getattr(error.orig, "sqlstate", None) not in _SCHEMA_GONE_POSTGRES:
+            raise
         if _disk_full(error):
             raise StorageFull(f"the database has no space left: {error.orig}") from error
         raise DatabaseUnavailable(f"the database is not available: {error.orig}") from error

@@ -41,14 +41,16 @@ def current(engine: Engine) -> str | None:
 def check(engine: Engine) -> None:
     """Raise SchemaOutdated if the database has another schema than this program."""
     found, expected = current(engine), head_revision()
-    if found == expected:
-        return
-    known = found is None or found in {script.revision for script in _scripts().walk_revisions()}
-    raise SchemaOutdated(found, expected, UPGRADE_COMMAND if known else _NEWER)
+    if found != expected:
+        raise SchemaOutdated(found, expected, UPGRADE_COMMAND if _known(found) else _NEWER)
 
 
 def upgrade(database: Engine | str, revision: str = "head") -> None:
-    """Bring the schema up to `revision`; one transaction, harmless to repeat."""
+    """Bring the schema up to `revision`; one transaction, harmless to repeat.
+
+    Raises:
+        SchemaOutdated: a newer version of the program made the schema.
+    """
     _migrate(database, revision, up=True)
 
 
@@ -62,12 +64,22 @@ def _migrate(database: Engine | str, revision: str, *, up: bool) -> None:
     if engine.dialect.name == "sqlite":
         Path(cast(str, engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
     try:
+        found, head = current(engine), head_revision()
+        if not _known(found):
+            raise SchemaOutdated(found, head, _NEWER)
+        if up and found == head:
+            return  # without waiting for the lock of a writer
         with translated():
             move = command.upgrade if up else command.downgrade
             move(configuration(engine), revision)
     finally:
         if engine is not database:
             engine.dispose()
+
+
+def _known(revision: str | None) -> bool:
+    """Whether this version of the program knows the schema."""
+    return revision in {None, *(script.revision for script in _scripts().walk_revisions())}
 
 
 def _scripts() -> ScriptDirectory:

@@ -84,17 +84,24 @@ def to_voc(boxes: Boxes) -> Boxes:
     return boxes + np.array([1, 1, 0, 0], np.float32)
 
 
-def nms(boxes: Boxes, scores: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:
+def nms(
+    boxes: Boxes, scores: NDArray[np.float32], threshold: float, contained: float = 1.0
+) -> NDArray[np.intp]:
     """Greedy non-maximum suppression: indices of kept rows, best first, intp `[K]`.
 
-    A row is dropped when its IoU with a better kept row exceeds `threshold`.
+    A row is dropped when its IoU with a better kept row exceeds `threshold`, or when more than
+    the share `contained` of its own area lies inside of one: a part is not an object.
     """
     order = np.argsort(-scores, kind="stable")
-    overlaps = iou(boxes, boxes) > threshold
+    inter = intersection(boxes, boxes)
+    sizes = area(boxes)
+    union = sizes[:, None] + sizes[None, :] - inter
+    # Row i is dropped by a better row j.
+    dropped_by = (inter > threshold * union) | (inter > contained * sizes[:, None])
     alive = np.ones(len(boxes), np.bool_)
     kept = []
     for index in order:
         if alive[index]:
             kept.append(index)
-            alive &= ~overlaps[index]
+            alive &= ~dropped_by[:, index]
     return np.array(kept, np.intp)

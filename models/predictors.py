@@ -23,7 +23,7 @@ _CANDIDATES = 300  # best anchors per image that go into suppression, which is q
 class RetinaNetDetector:
     """Finds objects with a one-class RetinaNet.
 
-    The bundle's settings give `score_threshold`, `nms_iou` and `max_detections`.
+    The bundle's settings give `score_threshold`, `nms_iou`, `nms_contained` and `max_detections`.
 
     Args:
         bundle: a bundle for the task `detector`.
@@ -41,6 +41,7 @@ class RetinaNetDetector:
             config = AnchorConfig.from_json(manifest.architecture["anchors"])
             self._min_score = float(manifest.settings["score_threshold"])
             self._nms_iou = float(manifest.settings["nms_iou"])
+            self._nms_contained = float(manifest.settings["nms_contained"])
             self._limit = int(manifest.settings["max_detections"])
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{bundle.path}: detector settings: {error!r}") from error
@@ -94,7 +95,7 @@ class RetinaNetDetector:
         large = box_ops.valid(boxes)  # False for NaN, too
         boxes = boxes[large]
         scores = _sigmoid(logits[chosen][large])
-        kept = box_ops.nms(boxes, scores, self._nms_iou)[: self._limit]
+        kept = box_ops.nms(boxes, scores, self._nms_iou, self._nms_contained)[: self._limit]
         return Detections(boxes[kept], scores[kept])
 
 

@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.common import ExitCode, fail
+from app.cli.common import ExitCode, commands, fail
 from models.bundle import Bundle, load_bundle
 from models.errors import BundleError, EngineUnavailable
 
-app = typer.Typer(no_args_is_help=True, help="Look at, verify and make network bundles.")
+app = commands("Look at, verify and make network bundles.")
 
 PRECISIONS: tuple[Literal["bf16", "int8"], ...] = ("bf16", "int8")
 

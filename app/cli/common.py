@@ -9,6 +9,7 @@
 | 130 | interrupted |
 """
 
+import errno
 import importlib
 import importlib.util
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from typer.core import TyperGroup
 from app import settings as app_settings
 from app.errors import AppError, BadSettings, row
 from app.settings import Settings
-from indexer.errors import IndexerError
+from indexer.errors import IndexerError, WrongCurrency
 from models.errors import BundleError, ModelsError
 
 
@@ -41,11 +42,12 @@ class ExitCode(IntEnum):
 
 
 KNOWN_ERRORS = (AppError, IndexerError, ModelsError)
+NOT_READY_ERRORS = (BadSettings, BundleError, WrongCurrency)
 
 
 def exit_code(exc: BaseException) -> ExitCode:
     """What to exit with: the caller's fault is 1, an installation that cannot work is 3."""
-    not_ready = isinstance(exc, BadSettings | BundleError) or row(exc).status >= 500
+    not_ready = isinstance(exc, NOT_READY_ERRORS) or row(exc).status >= 500
     return ExitCode.NOT_READY if not_ready else ExitCode.FAILED
 
 
@@ -84,6 +86,17 @@ class Group:
     extra: str | None = None
 
 
+def commands(help: str | None = None) -> typer.Typer:
+    """For the one command of a module, or with `help` for a group of commands."""
+    return typer.Typer(
+        help=help,
+        no_args_is_help=help is not None,
+        add_completion=False,
+        # Not the default, which takes every [...] in a help text for a style and leaves it out.
+        rich_markup_mode="markdown",
+    )
+
+
 class LazyGroup(TyperGroup):
     """Imports its commands on use, and turns known errors into one line and an exit code."""
 
@@ -113,6 +126,10 @@ class LazyGroup(TyperGroup):
         except KNOWN_ERRORS as exc:
             report(exc)
             raise typer.Exit(exit_code(exc)) from exc
+        except OSError as exc:
+            if exc.errno == errno.EPIPE:  # the reader of a pipe has left, which is no error
+                raise
+            fail(str(exc), "file_error")
         except ModuleNotFoundError as exc:
             group = self.groups.get(ctx.invoked_subcommand or "")
             if group is None or group.extra is None or _is_ours(exc.name or ""):
@@ -138,7 +155,7 @@ def _unavailable(group: Group, exc: ModuleNotFoundError) -> Any:
     if _is_ours(exc.name or ""):
         raise exc
     message = _missing(group, exc)
-    stub = typer.Typer(add_completion=False)
+    stub = commands()
 
     @stub.command(
         help=group.help,

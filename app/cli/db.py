@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import ExitCode, load_settings, out, print_json, report
+from app.cli.common import ExitCode, commands, load_settings, out, print_json, report
 from app.cli.storage import open_database
 from indexer.errors import SchemaOutdated
 from migrations import schema
 
-app = typer.Typer(no_args_is_help=True, help="The schema of the database.")
+app = commands("The schema of the database.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

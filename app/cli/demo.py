@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from app import demo as drawn_demo
-from app.cli.common import load_settings, progress
+from app.cli.common import commands, load_settings, progress
 from app.cli.serve import Host, Port, http_values
 from app.cli.server import run
 from app.cli.storage import open_services
 from app.settings import Settings
 
-app = typer.Typer()
+app = commands()
 
 
 @app.command()

@@ -7,14 +7,23 @@ import typer
 from rich.table import Table
 
 from app import answers, drawing, images
-from app.cli.common import ExitCode, fail, load_settings, out, print_error, print_json, progress
+from app.cli.common import (
+    ExitCode,
+    commands,
+    fail,
+    load_settings,
+    out,
+    print_error,
+    print_json,
+    progress,
+)
 from app.cli.storage import open_services
 from app.errors import AppError, row
 from app.money import format_price
-from app.recognizer import Recognition
+from app.recognition import Recognition
 from app.services import Services
 
-app = typer.Typer()
+app = commands()
 
 
 @app.command()

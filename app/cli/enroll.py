@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from app import answers
-from app.cli.common import load_settings, out, print_json
+from app.cli.common import commands, load_settings, out, print_json
 from app.cli.storage import open_services
 from app.enroller import OnConfusable
 from app.money import format_price, parse_price
@@ -16,7 +16,7 @@ from app.receipt import Receipt
 from app.strict_json import parse_attributes, parse_boxes
 from indexer.records import ProductInput
 
-app = typer.Typer()
+app = commands()
 
 
 @app.command()

@@ -8,13 +8,13 @@ import typer
 from rich.table import Table
 
 from app import decision_study
-from app.cli.common import fail, load_settings, out, print_json, progress
+from app.cli.common import commands, fail, load_settings, out, print_json, progress
 from app.decision_study import Trials
 from app.networks import load_networks
 from models.data.coco import read_coco
 from models.data.sample import DataError
 
-app = typer.Typer(help="Evaluate the pipeline on annotated photos.", no_args_is_help=True)
+app = commands("Evaluate the pipeline on annotated photos.")
 
 ACCEPTS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 MARGINS = (0.0, 0.02, 0.04, 0.08)

@@ -11,7 +11,15 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from app.cli.common import ExitCode, load_settings, out, print_error, print_json, progress
+from app.cli.common import (
+    ExitCode,
+    commands,
+    load_settings,
+    out,
+    print_error,
+    print_json,
+    progress,
+)
 from app.cli.storage import open_services
 from app.crop_check import unreadable_crops
 from app.reembed import Reembedded, reembed
@@ -20,7 +28,7 @@ from app.settings import variable
 if TYPE_CHECKING:
     from app.services import Services
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The vector index.")
+app = commands("The vector index.")
 
 SHOWN = 20
 """Most ids of one kind that are printed."""

@@ -9,7 +9,15 @@ import typer
 from rich.table import Table
 
 from app import answers
-from app.cli.common import ExitCode, load_settings, out, print_error, print_json, progress
+from app.cli.common import (
+    ExitCode,
+    commands,
+    load_settings,
+    out,
+    print_error,
+    print_json,
+    progress,
+)
 from app.cli.storage import open_catalog, open_services
 from app.import_photos import FolderPhotos
 from app.importer import Importer, Outcome, Report
@@ -18,7 +26,7 @@ from app.product_csv import Row, read_rows, write_rows
 from indexer.catalog import Catalog
 from indexer.records import Product
 
-app = typer.Typer(no_args_is_help=True, help="Look at and change the catalog.")
+app = commands("Look at and change the catalog.")
 
 PAGE = 500
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -102,9 +110,12 @@ def export(
             return
         # Beside the target first, so that a failure never leaves half a file under its name.
         partial = file.with_name(file.name + ".part")
-        with partial.open("w", encoding="utf-8", newline="") as handle:
-            handle.writelines(lines)
-        partial.replace(file)
+        try:
+            with partial.open("w", encoding="utf-8", newline="") as handle:
+                handle.writelines(lines)
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @app.command("import")

@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.common import load_settings
+from app.cli.common import commands, load_settings
 from app.cli.server import run
 
-app = typer.Typer()
+app = commands()
 
 Host = Annotated[
     str | None, typer.Option(help="Address to listen on. Default: TILLSIGHT_HTTP__HOST.")

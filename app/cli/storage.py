@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from app.errors import BadSettings
 from app.settings import Settings
 from indexer.blobs import BlobStore
 from indexer.catalog import Catalog
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 def open_database(settings: Settings) -> Iterator[Any]:
     """The engine of the configured database, whatever its schema; closed at the end."""
     if settings.embedded:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise BadSettings(f"TILLSIGHT_DATA_DIR: cannot be used: {exc}") from exc
     database = create_engine(
         settings.database_url,
         pool_size=1,

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import fail
+from app.cli.common import commands, fail
 
-app = typer.Typer(help="Train networks from recipes.", no_args_is_help=True)
+app = commands("Train networks from recipes.")
 
 
 @app.command()

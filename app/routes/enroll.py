@@ -1,7 +1,5 @@
 """POST /enroll: photos of one product -> reference views, found by the very next /detect."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, cast
@@ -85,15 +83,6 @@ class Enrolment:
     boxes: Sequence[Sequence[Any] | None] | None
     on_confusable: Literal["warn", "reject"]
 
-    @property
-    def digest(self) -> str:
-        """Hash of the content, so that an idempotency key cannot stand for two requests."""
-        fields = {name: getattr(self.product, name) for name in self.product.__slots__}
-        fields["attributes"] = dict(self.product.attributes)
-        photos = [hashlib.sha256(photo).hexdigest() for photo in self.photos]
-        told = [fields, photos, self.boxes, self.on_confusable]
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
 
 async def enrolment(request: Request, services: InService) -> Enrolment:
     """The multipart body of /enroll."""
@@ -102,7 +91,7 @@ async def enrolment(request: Request, services: InService) -> Enrolment:
     boxes = form.optional("boxes")
     return Enrolment(
         product=product_input(form, services.currency),
-        photos=images_of(form, "images", limits, 1, limits.max_images),
+        photos=images_of(form, "images", limits, limits.max_images),
         boxes=None if boxes is None else parse_boxes(boxes),
         on_confusable=_on_confusable(form),
     )
@@ -154,7 +143,6 @@ def enroll(
         wanted.boxes,
         wanted.on_confusable,
         idempotency_key=_key(idempotency_key),
-        request_hash=wanted.digest,
     )
     added = sum(image.status == "added" for image in receipt.images)
     metrics.enrolled(added)

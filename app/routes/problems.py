@@ -18,7 +18,8 @@ from indexer.errors import StorageFull
 MEDIA_TYPE = "application/problem+json"
 NOT_FOUND = Row(404, "not_found", "There is nothing at this address")
 METHOD_NOT_ALLOWED = Row(405, "method_not_allowed", "This address has no such method")
-_HTTP = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+# 400: FastAPI could not read a body, for example because it is not UTF-8.
+_HTTP = {400: errors.TABLE[MalformedRequest], 404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,6 @@
 """POST /detect and /detect/batch: photos -> named and priced items."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Literal
 
@@ -8,12 +9,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from app import answers, drawing, errors, images
 from app.metrics import Metrics
 from app.negotiation import negotiate
-from app.recognizer import Recognition
+from app.recognition import Recognition
 from app.routes import examples
 from app.routes.common import InService, Measured, RequestId, json_answer, note
 from app.routes.problems import describe, documented
 from app.schemas import BatchAnswer, DetectAnswer, DetectQuery, Problem
-from app.uploads import IMAGE_TYPES, images_of, read_form, read_image
+from app.uploads import IMAGE_TYPES, Part, check_image, parts_of, read_form, read_image
 
 router = APIRouter(tags=["recognition"])
 
@@ -47,11 +48,11 @@ async def image_body(request: Request, services: InService) -> bytes:
     return await read_image(request, services.settings.limits)
 
 
-async def image_bodies(request: Request, services: InService) -> list[bytes]:
-    """The images of a batch, in order."""
+async def image_parts(request: Request, services: InService) -> Sequence[Part]:
+    """The images of a batch, in order; whether each can be used is told in its own answer."""
     limits = services.settings.limits
     form = await read_form(request, limits, files={"images": limits.max_batch_images}, fields=())
-    return images_of(form, "images", limits, 1, limits.max_batch_images)
+    return parts_of(form, "images", limits.max_batch_images)
 
 
 async def wanted(request: Request) -> str:
@@ -121,14 +122,15 @@ def detect_batch(
     metrics: Measured,
     request_id: RequestId,
     query: Annotated[DetectQuery, Query()],
-    photos: Annotated[list[bytes], Depends(image_bodies)],
+    photos: Annotated[Sequence[Part], Depends(image_parts)],
 ) -> Response:
     """Answers per image, in order; a bad image has a problem in its place."""
 
-    def one(numbered: tuple[int, bytes]) -> DetectAnswer | Problem:
-        index, data = numbered
+    def one(numbered: tuple[int, Part]) -> DetectAnswer | Problem:
+        index, part = numbered
         try:
-            found = services.recognizer.recognize_bytes(data, **query.model_dump())
+            check_image(part, f"images[{index}]", services.settings.limits)
+            found = services.recognizer.recognize_bytes(part.data, **query.model_dump())
         except errors.AppError as exc:
             if errors.row(exc).status >= 500:
                 raise

@@ -63,6 +63,7 @@ class Style:
     bags: float = 0.16
     cluttered: float = 0.3
     repeated: float = 0.15
+    squeezed: float = 0.5
     camera: float = 1.0
     pose: sprites.Pose = field(default_factory=sprites.Pose)
 
@@ -100,8 +101,11 @@ def compose(
     """
     ground = background(rng, size, library.surfaces) if onto is None else onto
     board = Board(rng, ground)
+    # Some photos were stretched to a square before they came: all objects alike.
+    squeeze = np.exp(rng.uniform(-0.3, 0.3)) if rng.random() < style.squeezed else 1.0
     for piece, side, centre in _plan(rng, library, size, style):
-        board.lay(_sprite(rng, library, piece, side, style), piece.item, centre)
+        sprite = _sprite(rng, library, piece, side, style)
+        board.lay(dressing.squeeze(sprite, squeeze), piece.item, centre)
     boxes, items, ignore, instances = board.visible()
     return Scene(distort(rng, board.image, style.camera), boxes, items, ignore, instances)
 

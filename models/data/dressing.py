@@ -55,6 +55,14 @@ def bag(rng: Generator, sprite: Sprite) -> Sprite:
     return trimmed(_over(np.asarray(inner, np.uint8), gloss, float(rng.uniform(150, 255))))
 
 
+def squeeze(sprite: Sprite, factor: float) -> Sprite:
+    """Wider and lower by `factor` (below 1: narrower and higher), of the same area."""
+    if factor == 1.0:
+        return sprite
+    size = max(1, round(sprite.shape[1] * factor)), max(1, round(sprite.shape[0] / factor))
+    return np.asarray(cv2.resize(sprite, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
 def shade(rng: Generator, sprite: Sprite) -> Sprite:
     """Light that falls off across an object: four corner factors, blended in between."""
     corners = np.exp(rng.normal(0, 0.09, (2, 2, 1))) * np.ones((1, 1, 4))

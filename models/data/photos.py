@@ -50,6 +50,28 @@ def reframe(
     return np.asarray(framed, np.uint8), boxes, regions
 
 
+def letterbox(
+    rng: Generator, image: Image, boxes: Boxes, ignore: Boxes, fill: int
+) -> tuple[Image, Boxes, Boxes]:
+    """A square picture squeezed to a usual photo format, with bars as `Preprocess` leaves them."""
+    size = len(image)
+    inner = max(1, round(size * rng.choice([9 / 16, 2 / 3, 3 / 4, 4 / 5])))
+    start = (size - inner) // 2
+    canvas = np.full_like(image, fill)
+    if rng.random() < 0.5:
+        canvas[start : start + inner] = cv2.resize(
+            image, (size, inner), interpolation=cv2.INTER_AREA
+        )
+        scale, shift = [1, inner / size], [0, start]
+    else:
+        canvas[:, start : start + inner] = cv2.resize(
+            image, (inner, size), interpolation=cv2.INTER_AREA
+        )
+        scale, shift = [inner / size, 1], [start, 0]
+    matrix = np.array([scale * 2, shift * 2], np.float32)
+    return canvas, boxes * matrix[0] + matrix[1], ignore * matrix[0] + matrix[1]
+
+
 def _quarter(turns: int, mirrored: bool) -> NDArray[np.float64]:
     turn = np.linalg.matrix_power(np.array([[0.0, -1.0], [1.0, 0.0]]), turns)
     return turn @ np.diag([-1.0 if mirrored else 1.0, 1.0])

@@ -35,7 +35,7 @@ class Pose:
     """
 
     stretch: float = 0.2
-    elongated: float = 0.2
+    elongated: float = 0.3
     perspective: float = 0.12
     tilt: float = 0.9
 

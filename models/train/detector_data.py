@@ -15,13 +15,14 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from models.data import sources
 from models.data.compose import Library, Style, compose, covered
 from models.data.photometric import distort
-from models.data.photos import reframe
+from models.data.photos import letterbox, reframe
 from models.data.pieces import make_pieces, surfaces
 from models.data.sample import Sample
 from models.train.detector_recipe import DetectorRecipe
 from models.types import Boxes, Image
 
 _HIDDEN = 0.6
+_BARS = 0.25
 
 
 class Batch(NamedTuple):
@@ -73,6 +74,9 @@ def picture(
     kind = names[int(rng.choice(len(names), p=weights / weights.sum()))]
     if kind == "composed":
         scene = compose(rng, data.library, size, Style())
+        if rng.random() < _BARS:
+            fill = recipe.preprocess().fill
+            return letterbox(rng, scene.image, scene.boxes, scene.ignore, fill)
         return scene.image, scene.boxes, scene.ignore
     samples = data.photos[kind]
     sample = samples[int(rng.integers(len(samples)))]

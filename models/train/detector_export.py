@@ -27,7 +27,12 @@ PROVENANCE: tuple[dict[str, str], ...] = (
     {"name": "DTD (ten classes)", "licence": "public research data", "use": "backgrounds"},
 )
 
-SETTINGS: dict[str, Any] = {"score_threshold": 0.35, "nms_iou": 0.5, "max_detections": 100}
+SETTINGS: dict[str, Any] = {
+    "score_threshold": 0.35,
+    "nms_iou": 0.5,
+    "nms_contained": 0.8,
+    "max_detections": 100,
+}
 
 
 def description(

@@ -229,6 +229,9 @@ def test_bad_boxes(shop: TestClient, boxes: str, code: str) -> None:
         ("attributes", '{"a": NaN}'),
         ("on_confusable", "ask"),
         ("sku", "x" * 65),
+        ("sku", ".."),
+        ("sku", "A/views"),
+        ("sku", "A/views/1"),
         ("name", "a\x00b"),
         ("barcode", "x" * 65),
         ("colour", "red"),
@@ -250,6 +253,7 @@ def test_bad_idempotency_keys(shop: TestClient, key: str) -> None:
     ("body", "status", "code"),
     [
         (b"{", 400, "malformed_request"),
+        (b'{"name": "\xff"}', 400, "malformed_request"),
         (b"", 422, "invalid_input"),
         (b"[]", 422, "invalid_input"),
         (b'{"colour": "red"}', 422, "invalid_input"),

@@ -139,6 +139,22 @@ def test_batch_answers_per_image(shop: TestClient) -> None:
     assert empty["code"] == "empty_image"
 
 
+def test_a_batch_is_not_spoiled_by_a_part_that_cannot_be_an_image(make_client: MakeClient) -> None:
+    client = make_client(limits={"max_upload_bytes": 5000})
+    files = [
+        ("images", ("a.png", photo(RED), "image/png")),
+        ("images", ("b.txt", b"text", "text/plain")),
+        ("images", ("c.png", b"0" * 5001, "image/png")),
+    ]
+    response = client.post("/detect/batch", files=files)
+    assert response.status_code == 200, response.text
+    good, text, large = response.json()["results"]
+    assert len(good["items"]) == 1
+    assert (text["code"], text["status"]) == ("unsupported_media_type", 415)
+    assert (large["code"], large["status"]) == ("upload_too_large", 413)
+    assert large["errors"][0]["location"] == "images[2]"
+
+
 def test_a_batch_of_one_is_the_single_answer(shop: TestClient) -> None:
     [one] = shop.post("/detect/batch", files=[("images", ("a", TRAY))]).json()["results"]
     single = detect(shop, TRAY).json()

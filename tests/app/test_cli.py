@@ -9,7 +9,7 @@ from typer.testing import Result
 from app import images
 from app.cli.common import ExitCode, exit_code
 from app.errors import BadPrice, BadSettings, NotAnImage
-from indexer.errors import DatabaseUnavailable, ProductNotFound
+from indexer.errors import DatabaseUnavailable, ProductNotFound, WrongCurrency
 from models.errors import BundleError
 from tests.app.command_line import home, json_lines, run, save
 from tests.fakes import BLUE, GREEN, RED, photo, tray
@@ -27,6 +27,22 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
     for name in ("serve", "demo", "detect", "enroll", "products", "db", "bundle"):
         assert name in text
     assert "Exit codes" in text
+
+
+def test_help_pages_leave_nothing_out_and_offer_no_completion() -> None:
+    page = run("enroll", "--help").output
+    assert "[x1,y1,x2,y2]" in page
+    for arguments in (["enroll"], ["products"], ["db"], ["bundle"]):
+        assert "completion" not in run(*arguments, "--help").output
+
+
+def test_a_data_directory_that_cannot_be_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    monkeypatch.setenv("TILLSIGHT_DATA_DIR", str(save(home / "file", b"") / "data"))
+    for arguments in (("db", "current"), ("products", "list")):
+        result = run(*arguments, expect=ExitCode.NOT_READY)
+        assert "TILLSIGHT_DATA_DIR" in result.stderr and "[bad_settings]" in result.stderr
 
 
 def test_version() -> None:
@@ -47,6 +63,7 @@ def test_wrong_usage_is_two(arguments: list[str]) -> None:
         (BadSettings("x"), ExitCode.NOT_READY),
         (DatabaseUnavailable("away"), ExitCode.NOT_READY),
         (BundleError("broken"), ExitCode.NOT_READY),
+        (WrongCurrency("USD", "EUR"), ExitCode.NOT_READY),
     ],
 )
 def test_exit_code_of_errors(error: Exception, code: ExitCode) -> None:
@@ -144,6 +161,24 @@ def test_export_and_import_again(home: Path) -> None:
     run("products", "export", file)
     assert run("products", "export", "-").stdout == file.read_text()
     assert run("products", "import", file).stdout.startswith("1 rows: 0 created, 0 updated, 1 un")
+
+
+def test_an_export_to_nowhere_is_one_line(home: Path) -> None:
+    result = run("products", "export", home / "nowhere" / "all.csv", expect=ExitCode.FAILED)
+    assert "[file_error]" in result.stderr
+
+
+def test_an_export_that_fails_leaves_nothing(home: Path) -> None:
+    (home / "all.csv").mkdir()
+    run("products", "export", home / "all.csv", expect=ExitCode.FAILED)
+    assert [path.name for path in home.iterdir() if path.name.startswith("all")] == ["all.csv"]
+
+
+def test_any_other_fault_of_a_file_is_one_line(home: Path) -> None:
+    save(home / "data" / "index", b"a file where the folder of the snapshots should be")
+    result = run("index", "snapshot", expect=ExitCode.FAILED)
+    assert "[file_error]" in result.stderr
+    assert "Traceback" not in result.output
 
 
 def test_import_with_photos_reports_refused_rows(home: Path) -> None:

@@ -248,6 +248,35 @@ def test_a_key_stands_for_one_request_even_when_eight_race(shop: Services):
     assert contents(shop) == (1, 2, 2)
 
 
+def test_a_repeated_key_brings_the_index_of_this_server_there(shop: Services, tmp_path: Path):
+    """The first answer may be lost, and the repetition reach another server."""
+    with services_for(tmp_path, index={"tail_interval_s": 60}) as other:
+        first = shop.enroller.enroll(RED_TEA, [photo(RED)], idempotency_key="k")
+        assert other.projection.revision < first.revision
+        assert other.enroller.enroll(RED_TEA, [photo(RED)], idempotency_key="k") == first
+        assert names(other, tray((RED, (50, 50, 120, 120)))) == ["red"]
+
+
+def test_a_product_that_is_deleted_meanwhile_is_enrolled_anew(
+    shop: Services, monkeypatch: pytest.MonkeyPatch
+):
+    """Photos that were views of it when the enrolment began become views again."""
+    shop.enroller.enroll(RED_TEA, [photo(RED)])
+    embed = shop.networks.embedder.embed
+
+    def slowly(crops: list[np.ndarray]) -> np.ndarray:
+        shop.catalog.delete_product("red")
+        return embed(crops)
+
+    monkeypatch.setattr(shop.networks.embedder, "embed", slowly)
+    receipt = shop.enroller.enroll(RED_TEA, [photo(RED), ELSEWHERE])
+    monkeypatch.undo()
+    assert receipt.created
+    assert [p.status for p in receipt.images] == ["added", "added"]
+    assert [v.id for v in shop.catalog.views("red")] == [p.view_id for p in receipt.images]
+    assert names(shop, tray((RED, (50, 50, 120, 120)))) == ["red"]
+
+
 def test_a_refused_request_does_not_use_up_its_key(shop: Services):
     with pytest.raises(NoObject):
         shop.enroller.enroll(RED_TEA, [NOTHING], idempotency_key="k")

@@ -1,5 +1,6 @@
 """CSV import: rows one by one, resumed by running again; over HTTP and by itself."""
 
+import errno
 import io
 import zipfile
 from pathlib import Path
@@ -227,6 +228,19 @@ def test_photos_outside_of_the_folder_are_missing(tmp_path: Path) -> None:
             photos.read(name)
     with pytest.raises(UploadTooLarge):
         FolderPhotos(tmp_path / "pics", LimitSettings(max_upload_bytes=4)).read("a.png")
+
+
+def test_a_photo_that_cannot_be_read_is_a_fault_of_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(b"a")
+
+    def broken(_: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", broken)
+    with pytest.raises(InvalidInput, match=r"cannot read 'a.png': Input/output error"):
+        FolderPhotos(tmp_path, LimitSettings()).read("a.png")
 
 
 def test_uploaded_photos_ignore_folders() -> None:

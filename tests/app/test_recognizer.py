@@ -147,6 +147,19 @@ def test_sql_has_the_last_word_about_a_retired_product_and_a_price(shop: Service
     assert found.total_minor == 999
 
 
+def test_many_views_of_a_product_do_not_hide_its_twin(tmp_path: Path):
+    """Ten hits are fetched, and all of them are views of one product."""
+    with services_for(tmp_path, decisions={"top_k_views": 2}) as services:
+        add(services, "red", RED)
+        [item] = services.recognizer.recognize(tray((RED, (50, 50, 120, 120))), top_k=1).items
+        assert (item.outcome, item.margin) == ("accept", item.similarity), "there is no other"
+        views = [photo(RED, (30, 30, 60 + 9 * i, 90 + 9 * i)) for i in range(12)]
+        services.enroller.enroll(ProductInput("red", "Red", 100, "EUR"), views)
+        add(services, "twin", RED)
+        [item] = services.recognizer.recognize(tray((RED, (50, 50, 120, 120))), top_k=1).items
+    assert (item.outcome, item.margin) == ("review", 0.0)
+
+
 def test_min_revision_brings_the_index_there(shop: Services):
     before = shop.projection.revision
     crop = images.encode_crop(tray((GREEN, (0, 0, 50, 50)), width=50, height=50))

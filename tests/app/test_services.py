@@ -137,6 +137,34 @@ def test_views_of_another_embedder_are_red(tmp_path: Path):
         assert item.outcome == "unknown", "vectors of two spaces are never compared"
 
 
+def test_a_probe_reads_no_table_twice_for_nothing(shop: Services, monkeypatch: pytest.MonkeyPatch):
+    """Nor does it wait four times for a database that does not answer."""
+    calls: list[str] = []
+    for name in ("views_without_embedding", "counts", "head"):
+        real = getattr(shop.catalog, name)
+
+        def counted(*args: object, _real=real, _name=name, **options: object) -> object:
+            calls.append(_name)
+            return _real(*args, **options)
+
+        monkeypatch.setattr(shop.catalog, name, counted)
+    shop.enroller.enroll(TEA, [photo(RED)])
+    assert red(shop) == {}
+    calls.clear()
+    assert red(shop) == {}
+    assert set(calls) == {"head"}
+
+    def away() -> int:
+        calls.append("away")
+        raise DatabaseUnavailable("the database is away")
+
+    monkeypatch.setattr(shop.catalog, "head", away)
+    shop.projection.close()  # its tail asks too
+    calls.clear()
+    assert [c.ok for c in shop.readiness()] == [True, False, False, False, False]
+    assert calls == ["away"]
+
+
 def test_a_database_that_goes_away_is_red_and_comes_back(tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'shop.db'}"
     schema.upgrade(url)

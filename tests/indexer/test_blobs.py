@@ -42,6 +42,12 @@ def test_a_missing_crop_is_told(blobs: BlobStore) -> None:
     blobs.delete(SHA256)
 
 
+def test_a_crop_that_the_disk_cannot_read_is_told(blobs: BlobStore) -> None:
+    blobs.path(SHA256).mkdir(parents=True)
+    with pytest.raises(CropUnreadable, match="directory"):
+        blobs.get(SHA256)
+
+
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "0" * 63])
 def test_only_checksums_are_names(blobs: BlobStore, name: str) -> None:
     with pytest.raises(CropUnreadable, match="64 hexadecimal digits"):

@@ -78,6 +78,20 @@ def test_enroll_again_adds_views(catalog: Catalog) -> None:
     assert catalog.products("new NAME").items == (second.product,)
 
 
+def test_equal_crops_of_a_product_are_one_view(catalog: Catalog, blobs: BlobStore) -> None:
+    first = put(catalog, "A1", [b"x"])
+    again = put(catalog, "A1", [b"y", b"x", b"y", b"z"])
+    y, x, same, z = again.view_ids
+    assert (x, same) == (first.view_ids[0], y)
+    assert again.added == (True, False, False, True)
+    assert [view.id for view in catalog.views("A1")] == [x, y, z]
+    assert [catalog.crop("A1", view_id) for view_id in (x, y, z)] == [b"x", b"y", b"z"]
+    assert (again.product.views, again.revision, len(files(blobs))) == (3, 3, 3)
+    expected = unit_vectors(4, int.from_bytes(b"A1", "big"))
+    np.testing.assert_array_equal(catalog.vectors(SPACE, [y, z])[1], expected[[0, 3]])
+    assert put(catalog, "B2", [b"x"]).added == (True,), "of another product"
+
+
 def test_enroll_without_views(catalog: Catalog, blobs: BlobStore) -> None:
     done = put(catalog, "A1", 0)
     assert (done.created, done.view_ids, done.revision) == (True, (), 0)

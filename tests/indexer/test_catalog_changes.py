@@ -128,12 +128,13 @@ def test_delete_purges_everything(catalog: Catalog, blobs: BlobStore) -> None:
 
 def test_a_shared_crop_stays_until_its_last_view_goes(catalog: Catalog, blobs: BlobStore) -> None:
     put(catalog, "A1", [b"shared", b"own"])
-    other = put(catalog, "B2", [b"shared", b"shared"]).view_ids
+    [second] = put(catalog, "B2", [b"shared"]).view_ids
+    [third] = put(catalog, "C3", [b"shared"]).view_ids
     catalog.delete_product("A1")
-    assert catalog.crop("B2", other[0]) == b"shared"
-    catalog.delete_view("B2", other[0])
-    assert catalog.crop("B2", other[1]) == b"shared"
-    catalog.delete_view("B2", other[1])
+    assert catalog.crop("B2", second) == b"shared"
+    catalog.delete_view("B2", second)
+    assert catalog.crop("C3", third) == b"shared"
+    catalog.delete_view("C3", third)
     assert files(blobs) == set()
 
 

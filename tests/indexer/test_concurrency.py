@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,14 @@ def test_the_same_new_sku_at_once_is_one_product(catalog: Catalog) -> None:
         thread.join()
     assert sorted(created) == [False, False, False, True]
     assert catalog.product("A1").views == 4
+
+
+def test_the_same_photo_of_one_sku_at_once_is_one_view(catalog: Catalog, blobs: BlobStore) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: put(catalog, "A1", [b"same", b"same"]), range(4)))
+    assert len({view_id for each in done for view_id in each.view_ids}) == 1
+    assert sorted(each.added[0] for each in done) == [False, False, False, True]
+    assert (catalog.product("A1").views, len(files(blobs))) == (1, 1)
 
 
 def test_a_crop_shared_by_enrolment_and_deletion_is_not_lost(catalog: Catalog) -> None:

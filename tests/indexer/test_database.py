@@ -134,6 +134,14 @@ def test_a_lost_file_is_told(tmp_path: Path, blobs: BlobStore) -> None:
     engine.dispose()
 
 
+def test_tables_that_are_gone_are_told_alike_on_both(engine: Engine, catalog: Catalog) -> None:
+    """PostgreSQL would call the statement wrong, as if this program had a bug."""
+    schema.downgrade(engine)
+    for use in (catalog.head, lambda: put(catalog, "A1"), catalog.counts):
+        with pytest.raises(DatabaseUnavailable):
+            use()
+
+
 def test_closed_connections_are_replaced(empty_postgres_url: str, blobs: BlobStore) -> None:
     engine = create_engine(empty_postgres_url)
     catalog = catalog_on(engine, blobs)

@@ -75,6 +75,15 @@ def test_without_a_rival_the_margin_is_the_similarity() -> None:
     assert decide(views(1, -0.2), POLICY).margin == 0.0
 
 
+def test_many_views_of_one_product_do_not_hide_its_twin() -> None:
+    """The twin may be just behind the farthest neighbour if the search stopped there."""
+    near = views(1, *(0.9 - 0.001 * i for i in range(20)), of=50)
+    assert decide(near, POLICY).outcome == "accept"
+    found = decide(near, POLICY, truncated=True)
+    assert found.outcome == "review"
+    assert found.margin == pytest.approx(found.similarity - 0.881)
+
+
 def test_score_is_the_weighted_mean_of_the_two_best_views() -> None:
     found = decide(views(1, 0.6, 0.9, 0.7), POLICY, view_weight=0.75)
     assert found.similarity == pytest.approx(0.75 * 0.9 + 0.25 * 0.7)

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, inspect, text
 from indexer.database import create_engine
 from indexer.errors import DatabaseUnavailable, SchemaOutdated
 from indexer.tables import Base
+from indexer.transactions import writing
 from migrations import schema
 
 
@@ -58,8 +59,15 @@ def test_an_empty_database_is_refused_with_the_command(database_url: str, tmp_pa
 def test_a_newer_schema_is_refused_with_other_advice(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(SchemaOutdated, match="has schema 9999; run: a version of tillsight"):
-        schema.check(engine)
+    for refuse in (schema.check, schema.upgrade, schema.downgrade):
+        with pytest.raises(SchemaOutdated, match="has schema 9999; run: a version of tillsight"):
+            refuse(engine)
+
+
+def test_a_current_schema_does_not_wait_for_a_writer(engine: Engine) -> None:
+    """So a command that only reads works while another process imports."""
+    with writing(engine):
+        schema.upgrade(engine)
 
 
 def test_a_failing_migration_changes_nothing(

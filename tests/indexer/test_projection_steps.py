@@ -214,6 +214,20 @@ def test_a_catalog_that_went_back_is_read_anew(log: FakeLog) -> None:
     assert projection.verify(sample=10).ok
 
 
+def test_snapshots_of_a_past_that_was_undone_go(log: FakeLog, tmp_path: Path) -> None:
+    """Newer by number, they would push out the new ones, and be loaded at their revision."""
+    projection = project(log, tmp_path)
+    for view_id in range(1, 4):
+        log.put(view_id, vector(view_id))
+        projection.catch_up()
+        projection.snapshot()
+    log.log, log.rows = [], {SPACE: {}}
+    log.put(1, vector(50))
+    projection.poll()
+    assert [projection.snapshot()] == list(tmp_path.iterdir())
+    assert projection.revision == 1
+
+
 def test_the_tail_follows_loses_the_database_and_recovers(
     log: FakeLog, caplog: pytest.LogCaptureFixture
 ) -> None:

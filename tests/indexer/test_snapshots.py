@@ -76,6 +76,7 @@ def test_one_from_the_future_is_of_another_catalog(
     write_snapshot(tmp_path, SPACE, 9, an_index(9))
     assert load(tmp_path, newest_revision=8)[1] == 5
     assert "the catalog is at revision 8" in caplog.text
+    assert load(tmp_path, newest_revision=9)[1] == 5, "it must not come back later"
 
 
 def edit_manifest(folder: Path, **values: Any) -> None:

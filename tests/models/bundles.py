@@ -9,7 +9,12 @@ from models.manifest import Manifest, Precision
 from models.preprocess import Preprocess
 
 ANCHORS = {"levels": [4, 5], "base": 2.5, "scales": [1.0], "ratios": [0.5, 1.0, 2.0]}
-DETECTOR_SETTINGS = {"score_threshold": 0.3, "nms_iou": 0.5, "max_detections": 20}
+DETECTOR_SETTINGS = {
+    "score_threshold": 0.3,
+    "nms_iou": 0.5,
+    "nms_contained": 0.8,
+    "max_detections": 20,
+}
 
 
 def detector_manifest(**changes: Any) -> Manifest:

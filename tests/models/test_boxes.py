@@ -48,6 +48,16 @@ def test_nms_equals_the_plain_loop(seed: int, count: int, threshold: float) -> N
     assert box_ops.nms(boxes, scores, threshold).tolist() == kept
 
 
+def test_a_part_is_not_an_object_but_a_neighbour_is() -> None:
+    whole, part, beside = [0, 0, 100, 100], [10, 10, 40, 40], [90, 0, 140, 60]
+    boxes = np.array([part, beside, whole], np.float32)
+    scores = np.array([0.5, 0.6, 0.9], np.float32)
+    assert box_ops.nms(boxes, scores, 0.5, 0.8).tolist() == [2, 1]
+    assert box_ops.nms(boxes, scores, 0.5).tolist() == [2, 1, 0]
+    # A better part is kept, and so is the less certain box around it.
+    assert box_ops.nms(boxes, scores[::-1].copy(), 0.5, 0.8).tolist() == [0, 1, 2]
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_conversions_round_trip(seed: int) -> None:
     boxes = random_boxes(np.random.default_rng(seed), 4)

@@ -3,7 +3,7 @@ import pytest
 
 from models.data.board import Board
 from models.data.compose import Library, Style, compose, covered
-from models.data.photos import reframe
+from models.data.photos import letterbox, reframe
 from models.data.sample import Sample
 from tests.models.scenery import disc, library
 
@@ -25,10 +25,19 @@ def test_same_seed_same_scene():
 
 @pytest.mark.parametrize(
     "style",
-    [{}, {"blobs": 1.0}, {"bags": 1.0}, {"boxed": 1.0, "blobs": 0.0}, {"repeated": 1.0},
-     {"cluttered": 1.0, "objects": (8, 14)}, {"camera": 0.0}],
+    [
+        {},
+        {"blobs": 1.0},
+        {"bags": 1.0},
+        {"boxed": 1.0, "blobs": 0.0},
+        {"printed": 1.0, "boxed": 0.0},
+        {"repeated": 1.0},
+        {"squeezed": 1.0},
+        {"cluttered": 1.0, "objects": (8, 14)},
+        {"camera": 0.0},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_boxes_are_tight_around_the_instances(style):
     boxes = 0
     for seed in range(12):
@@ -137,6 +146,24 @@ def test_reframing_moves_boxes_with_the_pixels():
         else:
             assert len(ignore) or not len(xs)
     assert found >= 20
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_letterboxing_moves_boxes_with_the_pixels(seed):
+    image = np.full((SIZE, SIZE, 3), 255, np.uint8)
+    image[32:96, 16:64] = 0
+    box = np.array([[16, 32, 64, 96]], np.float32)
+
+    framed, boxes, ignore = letterbox(np.random.default_rng(seed), image, box, box[:0], 114)
+
+    ys, xs = np.nonzero((framed < 60).all(axis=2))
+    expected = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+    np.testing.assert_allclose(boxes[0], expected, atol=1.1)
+    assert boxes.dtype == np.float32
+    assert ignore.shape == (0, 4)
+    assert (framed[0, 0] == 114).all()
+    assert (framed[-1, -1] == 114).all()
+    assert (image[32:96, 16:64] == 0).all()
 
 
 def test_reframing_without_boxes_keeps_ignore_regions():

@@ -109,6 +109,13 @@ def test_wild_outputs_never_break_the_result() -> None:
     assert np.isfinite(found.boxes).all()
 
 
+def hides(better: Boxes, box: Boxes) -> bool:
+    inside = box_ops.intersection(better, box)[0, 0] / box_ops.area(box)[0]
+    overlap = box_ops.iou(better, box)[0, 0]
+    limits = DETECTOR_SETTINGS
+    return bool(overlap > limits["nms_iou"] or inside > limits["nms_contained"])
+
+
 def slow_detections(
     logits: NDArray[np.float32], deltas: NDArray[np.float32], threshold: float
 ) -> list[tuple[float, list[float]]]:
@@ -123,7 +130,7 @@ def slow_detections(
     rows.sort(key=lambda row: -row[0])
     kept: list[tuple[float, Boxes]] = []
     for score, box in rows:
-        if all(box_ops.iou(box, other)[0, 0] <= DETECTOR_SETTINGS["nms_iou"] for _, other in kept):
+        if not any(hides(other, box) for _, other in kept):
             kept.append((score, box))
     return [(s, b[0].tolist()) for s, b in kept[: int(DETECTOR_SETTINGS["max_detections"])]]
 
