@@ -36,7 +36,11 @@ def make_client(tmp_path: Path) -> Iterator[MakeClient]:
         yield make
 
 
-@pytest.fixture
-def lite(make_client: MakeClient) -> TestClient:
-    """A running application on the embedded database, empty."""
-    return make_client()
+@pytest.fixture(params=["embedded", "postgresql"])
+def lite(request: pytest.FixtureRequest, make_client: MakeClient) -> TestClient:
+    """A running application, empty, on the embedded database and on PostgreSQL."""
+    if request.param == "embedded":
+        return make_client()
+    url = request.getfixturevalue("empty_postgres_url")
+    schema.upgrade(url)
+    return make_client(database={"url": url})
