@@ -13,7 +13,7 @@ COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test lint lock bench train-detector train-embedder clean
+.PHONY: help demo serve test lint docs lock train-detector train-embedder clean
 
 help:  ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,9 @@ lint: $(CHECK)/.checking  ## Style and types only
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(CHECK)/.checking  ## Write the tables in docs/ anew from the code
+	$(BIN)/python -m tests.reference
+
 lock:  ## Write requirements/*.txt anew from pyproject.toml (needs uv)
 	$(COMPILE) --upgrade -c requirements/constraints.in --extra cpu --extra postgres \
 		--extra train --extra dev -o requirements/dev.txt
@@ -39,9 +42,6 @@ lock:  ## Write requirements/*.txt anew from pyproject.toml (needs uv)
 		-o requirements/cpu.txt
 	$(COMPILE) --upgrade -c requirements/dev.txt --extra cuda --extra postgres \
 		-o requirements/cuda.txt
-
-bench: $(CHECK)/.checking  ## Run the short benchmarks
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 train-detector: $(CHECK)/.checking  ## Train the kiosk detector on the photos in DATA
 	$(BIN)/tillsight train detector --recipe models/train/recipes/kiosk_detector.yaml \
