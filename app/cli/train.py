@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import commands, fail
+from app.cli.common import ExitCode, commands, fail
 
 app = commands("Train networks from recipes.")
 
@@ -21,6 +21,9 @@ def detector(
     resume: Annotated[
         Path | None, typer.Option(help="Checkpoint to go on from, such as OUT/last.ckpt.")
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights to start from, such as those in OUT/export.")
+    ] = None,
 ) -> None:
     """Train the detector; `tillsight bundle export OUT/export` makes a bundle of it."""
     # Imported here: the help page must not need torch.
@@ -31,14 +34,17 @@ def detector(
     from models.train.recipe import RecipeError, load_recipe
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if resume is not None and not resume.is_file():
-        fail(f"{resume}: expected a checkpoint, found none", "checkpoint_missing")
+    for path in (resume, weights):
+        if path is not None and not path.is_file():
+            fail(f"{path}: expected a file, found none", "checkpoint_missing")
+    if resume is not None and weights is not None:
+        fail("give --resume or --weights, not both", "two_starts", ExitCode.USAGE)
     try:
         plan = load_recipe(recipe, DetectorRecipe)
         pictures = load_data(data, plan, out / "cutouts")
     except (RecipeError, DataError) as error:
         fail(str(error), "recipe" if isinstance(error, RecipeError) else "training_data")
-    train_detector(plan, pictures, out, resume)
+    train_detector(plan, pictures, out, resume=resume, weights=weights)
 
 
 @app.command()

@@ -96,7 +96,7 @@ def _beyond_edge(rng: Generator, canvas: Image, photos: Sequence[Image]) -> None
     corners = np.round([near - along, near + along, far + along, far - along]).astype(np.int32)
     mask = np.zeros((size, size), np.uint8)
     cv2.fillConvexPoly(mask, corners, 255)
-    floor = _photo(rng, size, photos) if photos and rng.random() < 0.4 else _plain(rng, size)
+    floor = _photo(rng, size, photos) if photos and rng.random() < 0.55 else _plain(rng, size)
     floor = np.asarray(cv2.convertScaleAbs(floor, alpha=float(rng.uniform(0.05, 0.8))), np.uint8)
     cv2.copyTo(floor, mask, canvas)
     if rng.random() < 0.5:

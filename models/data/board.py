@@ -60,6 +60,14 @@ class Board:
         self._areas.append(int(np.count_nonzero(sprite[..., 3] > _FILM)))
         self._owner[target][part[..., 3] > _FILM] = len(self._items)
 
+    def cover(self, sprite: Sprite) -> None:
+        """Lay something that is not an object, uint8 `[S,S,4]`, over everything."""
+        alpha = cv2.merge([sprite[..., 3]] * 3)
+        over = cv2.multiply(sprite[..., :3], alpha, scale=1 / 255)
+        rest = cv2.multiply(self.image, cv2.bitwise_not(alpha), scale=1 / 255)
+        self.image = np.asarray(cv2.add(over, rest), np.uint8)
+        self._owner[sprite[..., 3] > 127] = 0
+
     def visible(self) -> tuple[Boxes, tuple[str, ...], Boxes, NDArray[np.uint8]]:
         """What can be seen of each object.
 

@@ -17,6 +17,7 @@ from models.data import dressing, sprites
 from models.data.backgrounds import background
 from models.data.board import Board
 from models.data.cutouts import CutOut
+from models.data.limbs import arm
 from models.data.photometric import distort
 from models.data.sprites import Sprite
 from models.types import Boxes, Image
@@ -59,11 +60,13 @@ class Style:
     empty: float = 0.04
     printed: float = 0.45
     boxed: float = 0.4
-    blobs: float = 0.08
+    blobs: float = 0.12
+    recoloured: float = 0.4
     bags: float = 0.16
     cluttered: float = 0.3
     repeated: float = 0.15
     squeezed: float = 0.5
+    arms: float = 0.06
     camera: float = 1.0
     pose: sprites.Pose = field(default_factory=sprites.Pose)
 
@@ -106,6 +109,8 @@ def compose(
     for piece, side, centre in _plan(rng, library, size, style):
         sprite = _sprite(rng, library, piece, side, style)
         board.lay(dressing.squeeze(sprite, squeeze), piece.item, centre)
+    if rng.random() < style.arms:
+        board.cover(arm(rng, size))
     boxes, items, ignore, instances = board.visible()
     return Scene(distort(rng, board.image, style.camera), boxes, items, ignore, instances)
 
@@ -148,6 +153,8 @@ def _sprite(rng: Generator, library: Library, piece: CutOut, side: float, style:
         sprite = sprites.box(rng, piece, side, style.pose)
     else:
         sprite = sprites.lay(rng, piece, side, style.pose)
+    if rng.random() < style.recoloured:
+        sprite = dressing.recolour(rng, sprite)
     sprite = dressing.shade(rng, sprite)
     if rng.random() < style.bags:
         sprite = dressing.bag(rng, sprite)

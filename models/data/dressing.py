@@ -63,6 +63,23 @@ def squeeze(sprite: Sprite, factor: float) -> Sprite:
     return np.asarray(cv2.resize(sprite, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
+def recolour(rng: Generator, sprite: Sprite) -> Sprite:
+    """Another product of the same shape: hue turned, saturation and contrast changed."""
+    hsv = cv2.cvtColor(np.ascontiguousarray(sprite[..., :3]), cv2.COLOR_RGB2HSV)
+    ramp = np.arange(256)
+    gain, gamma = rng.uniform(0.3, 1.4), np.exp(rng.normal(0, 0.35))
+    tables = np.stack(
+        [
+            (ramp + rng.integers(180)) % 180,
+            np.clip(ramp * gain, 0, 255),
+            255 * (ramp / 255) ** gamma,
+        ],
+        axis=-1,
+    )
+    turned = cv2.LUT(hsv, tables.astype(np.uint8)[None])
+    return np.dstack([cv2.cvtColor(turned, cv2.COLOR_HSV2RGB), sprite[..., 3]])
+
+
 def shade(rng: Generator, sprite: Sprite) -> Sprite:
     """Light that falls off across an object: four corner factors, blended in between."""
     corners = np.exp(rng.normal(0, 0.09, (2, 2, 1))) * np.ones((1, 1, 4))

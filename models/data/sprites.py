@@ -29,7 +29,7 @@ class Pose:
 
     Attributes:
         stretch: largest change of the proportions, as a logarithm.
-        elongated: probability of stretching a pack to up to 2.5 times its proportions.
+        elongated: probability of stretching to up to 2.5 times the proportions.
         perspective: largest shift of a corner, as a share of the shorter half side.
         tilt: largest angle in radians between a box and the table plane.
     """
@@ -45,7 +45,7 @@ def lay(rng: Generator, piece: CutOut, side: float, pose: Pose) -> Sprite:
     pixels = _reduce(piece.pixels, side)
     height, width = pixels.shape[:2]
     stretch = np.exp(rng.uniform(-pose.stretch, pose.stretch))
-    if piece.solid and rng.random() < pose.elongated:
+    if rng.random() < pose.elongated:
         stretch *= np.exp(rng.choice([-1, 1]) * rng.uniform(0.3, 0.9))
     half = np.array([width * stretch, height]) / 2
     half *= side / (2 * half.max())

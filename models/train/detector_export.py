@@ -25,10 +25,11 @@ PROVENANCE: tuple[dict[str, str], ...] = (
         "use": "studio pictures as cut-outs",
     },
     {"name": "DTD (ten classes)", "licence": "public research data", "use": "backgrounds"},
+    {"name": "drawn products", "licence": "part of this project", "use": "cut-outs, tables"},
 )
 
 SETTINGS: dict[str, Any] = {
-    "score_threshold": 0.35,
+    "score_threshold": 0.45,
     "nms_iou": 0.5,
     "nms_contained": 0.8,
     "max_detections": 100,

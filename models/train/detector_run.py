@@ -11,6 +11,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
+from safetensors.torch import load_model
 
 from models.data.sample import Sample
 from models.evaluate.detection import evaluate_detector, worst
@@ -86,9 +87,16 @@ class Reporter(Callback):
 
 
 def train_detector(
-    recipe: DetectorRecipe, data: DetectorData, out: Path, resume: Path | None = None
+    recipe: DetectorRecipe,
+    data: DetectorData,
+    out: Path,
+    *,
+    resume: Path | None = None,
+    weights: Path | None = None,
 ) -> RetinaNet:
-    """Train from random weights, or go on from a checkpoint; returns the averaged network.
+    """Train from random weights, from `weights` (safetensors), or go on from a checkpoint.
+
+    Returns the averaged network.
 
     Writes below `out`: `last.ckpt`, `metrics.jsonl`, `logs/`, `worst/` (pictures), and `export/`
     (weights and a description) at every measuring.
@@ -101,6 +109,9 @@ def train_detector(
         start = int(torch.load(resume, weights_only=True, mmap=True)["global_step"])
     pictures = Pictures(data, recipe, start)
     module = DetectorModule(recipe, pictures)
+    if weights is not None:
+        for net in (module.net, module.average):
+            load_model(net, weights)
     module.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     trainer = lightning.Trainer(
         max_epochs=-1,

@@ -42,10 +42,16 @@ def test_missing_files_are_one_line_each(recipe, tmp_path):
         _train(absent, tmp_path, tmp_path / "out"),
         _train(recipe, absent, tmp_path / "out"),
         _train(recipe, tmp_path, tmp_path / "out", "--resume", str(absent)),
+        _train(recipe, tmp_path, tmp_path / "out", "--weights", str(absent)),
     ):
         assert result.exit_code == 1
         assert str(absent) in result.stderr.replace("\n", "")
         assert "Traceback" not in result.stderr
+
+
+def test_one_start_only(recipe, tmp_path):
+    both = "--resume", str(recipe), "--weights", str(recipe)
+    assert _train(recipe, tmp_path, tmp_path / "out", *both).exit_code == 2
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@ import pytest
 
 from models.data.board import Board
 from models.data.compose import Library, Style, compose, covered
+from models.data.limbs import arm
 from models.data.photos import letterbox, reframe
 from models.data.sample import Sample
 from tests.models.scenery import disc, library
@@ -33,6 +34,8 @@ def test_same_seed_same_scene():
         {"printed": 1.0, "boxed": 0.0},
         {"repeated": 1.0},
         {"squeezed": 1.0},
+        {"arms": 1.0},
+        {"recoloured": 1.0},
         {"cluttered": 1.0, "objects": (8, 14)},
         {"camera": 0.0},
     ],
@@ -94,6 +97,20 @@ def test_hidden_objects_become_ignore_regions():
     assert len(boxes) == len(ignore) == 1
     assert owners[50, 32] == 255
     assert owners[50, 60] == 1
+
+
+def test_an_arm_hides_and_is_no_object():
+    board = Board(np.random.default_rng(0), np.full((100, 100, 3), 200, np.uint8))
+    board.lay(disc(40).pixels, "x", np.array([50.0, 50.0]))
+    reaching = arm(np.random.default_rng(0), 100)
+    hidden = reaching[..., 3] > 127
+
+    board.cover(reaching)
+
+    assert 0.02 < hidden.mean() < 0.6
+    assert hidden[[0, -1]].any() or hidden[:, [0, -1]].any()
+    assert not board.visible()[3][hidden].any()
+    assert (board.image[hidden] != 200).any()
 
 
 def test_a_board_takes_a_limited_number_of_objects():

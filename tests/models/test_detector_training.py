@@ -127,7 +127,7 @@ def test_a_run_its_exports_and_going_on(data, tmp_path, kind):
         assert torch.equal(weights[name], tensor)
 
     longer = _recipe(schedule={"steps": 6, "kind": kind})
-    train_detector(longer, data, tmp_path, tmp_path / "last.ckpt")
+    train_detector(longer, data, tmp_path, resume=tmp_path / "last.ckpt")
 
     assert [line["step"] for line in _lines(tmp_path / "metrics.jsonl")] == [4, 6]
     assert list((tmp_path / "worst").glob("*.jpg"))
@@ -135,10 +135,20 @@ def test_a_run_its_exports_and_going_on(data, tmp_path, kind):
 
 @pytest.mark.slow
 def test_the_exported_folder_becomes_a_network(data, tmp_path):
+    from safetensors.torch import load_file
+
     from models.train.export import export_run
 
     recipe = _recipe(schedule={"steps": 2})
     train_detector(recipe, data, tmp_path)
+
+    start = tmp_path / "export" / "weights.safetensors"
+    again = train_detector(
+        _recipe(schedule={"steps": 1}, optimizer={"lr": 1e-12}), data, tmp_path / "b", weights=start
+    )
+    old = load_file(start)
+    for name, tensor in again.named_parameters():
+        torch.testing.assert_close(tensor, old[name])
 
     bundle = export_run(tmp_path / "export", tmp_path / "bundle")
 

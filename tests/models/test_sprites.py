@@ -75,6 +75,17 @@ def test_elongated_packs():
     assert np.median(sides) < 0.75 * (plain[..., 3] > 127).sum() / max(plain.shape[:2]) ** 2
 
 
+def test_recolouring_keeps_the_shape():
+    sprite = disc().pixels
+    before = sprite.copy()
+
+    turned = [dressing.recolour(_rng(seed), sprite) for seed in range(6)]
+
+    np.testing.assert_array_equal(sprite, before)
+    assert all((t[..., 3] == sprite[..., 3]).all() for t in turned)
+    assert len({tuple(t[30, 30]) for t in turned}) > 4
+
+
 def test_shading_changes_colours_only():
     sprite = disc().pixels
     before = sprite.copy()
