@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from indexer.database import normalized_url
+from indexer.decide import DEFAULT_VIEW_WEIGHT, ThresholdPolicy
 
 
 def shipped_bundle(name: str) -> Path:
@@ -118,19 +119,25 @@ class DecisionSettings(Group):
     """From similarities to accept, review or unknown."""
 
     accept: float = Field(
-        default=0.75, ge=-1, le=1, description="Least product similarity of an accepted item."
+        default=ThresholdPolicy.accept,
+        ge=-1,
+        le=1,
+        description="Least product similarity of an accepted item.",
     )
     review: float = Field(
-        default=0.55, ge=-1, le=1, description="Least product similarity of an item to review."
+        default=ThresholdPolicy.review,
+        ge=-1,
+        le=1,
+        description="Least product similarity of an item to review.",
     )
     margin: float = Field(
-        default=0.04,
+        default=ThresholdPolicy.margin,
         ge=0,
         le=2,
         description="Least distance to the second product of an accepted item.",
     )
     view_weight: float = Field(
-        default=0.7,
+        default=DEFAULT_VIEW_WEIGHT,
         ge=0.5,
         le=1,
         description="Weight of a product's best view; the rest goes to its second best.",

@@ -86,12 +86,12 @@ class ThresholdPolicy:
         margin_slope: Steepness of the margin's curve, per unit of similarity.
     """
 
-    accept: float = 0.75
-    review: float = 0.55
+    accept: float = 0.82
+    review: float = 0.7
     margin: float = 0.04
-    known_at: float = 0.55
-    known_slope: float = 12.0
-    margin_slope: float = 30.0
+    known_at: float = 0.87
+    known_slope: float = 24.0
+    margin_slope: float = 25.0
 
     def __post_init__(self) -> None:
         if not -1.0 <= self.review <= self.accept <= 1.0:

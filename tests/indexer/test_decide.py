@@ -38,11 +38,11 @@ def test_no_neighbours_is_unknown() -> None:
 
 
 def test_a_clear_winner_is_accepted() -> None:
-    found = decide(views(1, 0.9, 0.9) + views(2, 0.5, 0.5), POLICY)
+    found = decide(views(1, 0.97, 0.97) + views(2, 0.5, 0.5), POLICY)
     assert found.outcome == "accept"
     assert found.product_id == 1
-    assert found.similarity == pytest.approx(0.9)
-    assert found.margin == pytest.approx(0.4)
+    assert found.similarity == pytest.approx(0.97)
+    assert found.margin == pytest.approx(0.47)
     assert [c.product_id for c in found.candidates] == [1, 2]
     assert found.confidence > 0.9
 
