@@ -9,6 +9,8 @@ RUNS ?= runs
 SERVE := .venv
 CHECK := $(if $(VIRTUAL_ENV),$(VIRTUAL_ENV),.venv)
 BIN := $(CHECK)/bin
+# Big freed blocks stay with the process: on a CPU that saves a third of a training step.
+TRAIN := MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 $(BIN)/tillsight train
 COMPILE = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --quiet
 
@@ -44,11 +46,11 @@ lock:  ## Write requirements/*.txt anew from pyproject.toml (needs uv)
 		-o requirements/cuda.txt
 
 train-detector: $(CHECK)/.checking  ## Train the kiosk detector on the photos in DATA
-	$(BIN)/tillsight train detector --recipe models/train/recipes/kiosk_detector.yaml \
+	$(TRAIN) detector --recipe models/train/recipes/kiosk_detector.yaml \
 		--data $(DATA) --out $(RUNS)/kiosk-detector
 
 train-embedder: $(CHECK)/.checking  ## Train the kiosk embedder on the photos in DATA
-	$(BIN)/tillsight train embedder --recipe models/train/recipes/kiosk_embedder.yaml \
+	$(TRAIN) embedder --recipe models/train/recipes/kiosk_embedder.yaml \
 		--data $(DATA) --out $(RUNS)/kiosk-embedder
 
 clean:  ## Remove the virtual environment and caches (never data or runs)

@@ -88,10 +88,10 @@ class ThresholdPolicy:
 
     accept: float = 0.82
     review: float = 0.7
-    margin: float = 0.04
-    known_at: float = 0.87
+    margin: float = 0.03
+    known_at: float = 0.86
     known_slope: float = 24.0
-    margin_slope: float = 25.0
+    margin_slope: float = 33.0
 
     def __post_init__(self) -> None:
         if not -1.0 <= self.review <= self.accept <= 1.0:
