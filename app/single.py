@@ -11,7 +11,7 @@ WEAK = 0.5
 SMALL = 0.1
 """... or, with less than this share of the main area, a coin or a crumb."""
 
-PART = 0.8
+PART = 0.4
 """... or, with at least this share of its own area inside, a part of the object."""
 
 
