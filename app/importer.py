@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from app.enroller import OnConfusable
-from app.errors import AppError, InvalidInput, row
+from app.error_table import row
+from app.errors import AppError, InvalidInput
 from app.import_photos import Photos
 from app.money import parse_price
 from app.product_csv import Row

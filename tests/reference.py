@@ -11,7 +11,7 @@ import typer
 from fastapi.routing import APIRoute
 
 from app import cli
-from app.errors import INTERNAL, TABLE
+from app.error_table import INTERNAL, TABLE
 from app.routes import catalog, enroll, imports, recognition, system
 from app.settings import describe
 

@@ -26,7 +26,8 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from app import settings as app_settings
-from app.errors import AppError, BadSettings, row
+from app.error_table import row
+from app.errors import AppError, BadSettings
 from app.settings import Settings
 from indexer.errors import IndexerError, WrongCurrency
 from models.errors import BundleError, ModelsError

@@ -18,7 +18,8 @@ from app.cli.common import (
     progress,
 )
 from app.cli.storage import open_services
-from app.errors import AppError, row
+from app.error_table import row
+from app.errors import AppError
 from app.money import format_price
 from app.recognition import Recognition
 from app.services import Services

@@ -9,8 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from app import errors
-from app.errors import MalformedRequest, Row, UploadTooLarge
+from app import error_table
+from app.error_table import TABLE, Row
+from app.errors import InvalidInput, MalformedRequest, UploadTooLarge
 from app.middleware import BodyTooLarge
 from app.routes.examples import PROBLEM
 from indexer.errors import StorageFull
@@ -19,7 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 NOT_FOUND = Row(404, "not_found", "There is nothing at this address")
 METHOD_NOT_ALLOWED = Row(405, "method_not_allowed", "This address has no such method")
 # 400: FastAPI could not read a body, for example because it is not UTF-8.
-_HTTP = {400: errors.TABLE[MalformedRequest], 404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
+_HTTP = {400: TABLE[MalformedRequest], 404: NOT_FOUND, 405: METHOD_NOT_ALLOWED}
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +36,18 @@ def describe(request: Request, exc: Exception) -> tuple[dict[str, Any], dict[str
     """The problem object of an exception, and the headers that go with it."""
     path, request_id = request.url.path, request_id_of(request)
     if isinstance(exc, RequestValidationError) and not _unreadable(exc):
-        found = errors.TABLE[errors.InvalidInput]
+        found = TABLE[InvalidInput]
         entries = [_entry(error) for error in exc.errors()]
         detail = "; ".join(f"{entry['location']}: {entry['detail']}" for entry in entries)
-        return errors.make_problem(found, detail, path, request_id, entries), {}
+        return error_table.make_problem(found, detail, path, request_id, entries), {}
     if type(exc) is HTTPException:
         found = _HTTP.get(exc.status_code, Row(exc.status_code, "http_error", "HTTP error"))
         headers = dict(exc.headers or {})
-        return errors.make_problem(found, str(exc.detail), path, request_id, []), headers
+        return error_table.make_problem(found, str(exc.detail), path, request_id, []), headers
     known = _translated(exc)
-    if errors.row(known).status == 500:
+    if error_table.row(known).status == 500:
         log.error("%s %s failed", request.method, path, exc_info=exc, extra=_fields(request_id))
-    return errors.problem(known, path, request_id), errors.headers(known)
+    return error_table.problem(known, path, request_id), error_table.headers(known)
 
 
 def request_id_of(request: Request) -> str:

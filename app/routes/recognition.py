@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from app import answers, drawing, errors, images
+from app import answers, drawing, error_table, errors, images
 from app.metrics import Metrics
 from app.negotiation import negotiate
 from app.recognition import Recognition
@@ -132,7 +132,7 @@ def detect_batch(
             check_image(part, f"images[{index}]", services.settings.limits)
             found = services.recognizer.recognize_bytes(part.data, **query.model_dump())
         except errors.AppError as exc:
-            if errors.row(exc).status >= 500:
+            if error_table.row(exc).status >= 500:
                 raise
             exc.location = f"images[{index}]"
             return Problem(**describe(request, exc)[0])

@@ -6,8 +6,8 @@ import pytest
 import app.errors
 import indexer.errors
 import models.errors
+from app.error_table import TABLE, entries, headers, problem, row
 from app.errors import (
-    TABLE,
     AppError,
     BadBox,
     BadPrice,
@@ -16,10 +16,6 @@ from app.errors import (
     NoObject,
     PoorPhoto,
     WrongCount,
-    entries,
-    headers,
-    problem,
-    row,
 )
 
 

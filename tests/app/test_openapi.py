@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app import errors
+from app import error_table
 from app.routes import examples
 from tests.fakes import RED, photo
 
@@ -116,7 +116,7 @@ def test_every_error_has_a_documented_status(document: Any) -> None:
         for operation in methods.values()
         for status in operation["responses"]
     }
-    assert {row.status for row in errors.TABLE.values()} <= documented | {500}
+    assert {row.status for row in error_table.TABLE.values()} <= documented | {500}
 
 
 def test_the_pages_of_the_documentation_are_served(lite: TestClient, document: Any) -> None:
