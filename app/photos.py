@@ -14,7 +14,11 @@ from app.quality import Quality, complaints, measure
 from app.receipt import Box
 from app.settings import Settings
 from app.single import main_object
+from models import boxes as box_ops
 from models.types import Boxes, Detections, Detector, Image
+
+BORDER = 0.15
+"""Width of the border of a second look, as a share of the longer side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,21 @@ class PhotoReader:
         )
 
     def _find(self, image: Image) -> Boxes:
-        """The box of the one object, float32 `[1,4]`."""
-        least = self._settings.decisions.min_score
-        found = self._detector.detect([image], min_score=least)[0]
-        index = main_object(found)
-        if index is not None:
-            return found.boxes[index : index + 1]
+        """The box of the one object, float32 `[1,4]`.
+
+        A close-up leaves nothing around its object, which the detector then misses or takes for
+        several; so a photo without one plain object is looked at once more with a border.
+        """
+        found = self._detect(image)
+        single = _single(found)
+        if single is None:
+            height, width = image.shape[:2]
+            wider, margin = with_border(image)
+            single = _single(self._detect(wider))
+            if single is not None:
+                single = box_ops.clip(single - np.float32(margin), width, height)
+        if single is not None and box_ops.valid(single)[0]:
+            return single
         details = _describe(found, image)
         if not len(found):
             raise NoObject("expected one object, found none; give its box", **details)
@@ -76,6 +89,26 @@ class PhotoReader:
             f"expected one object, found {len(found)}; give the box of the one that is meant",
             **details,
         )
+
+    def _detect(self, image: Image) -> Detections:
+        return self._detector.detect([image], min_score=self._settings.decisions.min_score)[0]
+
+
+def _single(found: Detections) -> Boxes | None:
+    """The box of the one object, float32 `[1,4]`, or None."""
+    index = main_object(found)
+    return None if index is None else found.boxes[index : index + 1]
+
+
+def with_border(image: Image) -> tuple[Image, int]:
+    """The image on a ground in the colour of its edge, and the width of the border in pixels."""
+    height, width = image.shape[:2]
+    margin = max(1, round(BORDER * max(height, width)))
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    wider = np.empty((height + 2 * margin, width + 2 * margin, 3), np.uint8)
+    wider[:] = np.median(edge, axis=0)
+    wider[margin : margin + height, margin : margin + width] = image
+    return wider, margin
 
 
 def checked_box(box: Sequence[Any], image: Image) -> Boxes:
